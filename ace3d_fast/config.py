@@ -1,0 +1,130 @@
+"""Options of a run, stage by stage, and the two presets."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from ace3d_fast.errors import InputError, expected
+from ace3d_fast.types import ClipSampling, Normalization
+
+Preset = Literal["calibrated", "stce"]
+Backend = Literal["native", "reference"]
+FeatureMode = Literal["pooled", "patch"]
+CavMethod = Literal["fast", "lda", "sgd"]
+KeepRule = Literal["calibrated", "published"]
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """Supervoxels: SLIC, size filter, duplicates (arXiv 2206.05275, section 3.1)."""
+
+    num_regions: tuple[int, ...] = (15, 50, 80)
+    compactness: float = 20.0
+    sigma: float = 1.0
+    min_volume_share: float = 0.001
+    max_jaccard: float = 0.5
+
+@dataclass(frozen=True)
+class FeatureOptions:
+    """Region features. ``center`` subtracts the area-weighted mean of a clip's regions."""
+
+    mode: FeatureMode = "pooled"
+    center: bool = True
+    patch_fill: int = 117
+    batch_clips: int = 4
+
+@dataclass(frozen=True)
+class ConceptOptions:
+    """Clustering. ``num_clusters`` None: chosen by stability among ``candidates``."""
+
+    num_clusters: int | None = None
+    candidates: tuple[int, ...] = (5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40)
+    keep_rule: KeepRule = "calibrated"
+    min_regions: int = 10
+    min_clips: int = 5
+    min_video_share: float = 0.35
+    min_videos: int = 3
+    max_video_share: float = 0.6
+
+@dataclass(frozen=True)
+class CavOptions:
+    """Concept activation vectors. ``masked``: fitted on members forwarded alone, in place."""
+
+    method: CavMethod = "fast"
+    num_random_sets: int = 20
+    masked: bool = True
+    num_accuracy_permutations: int = 199
+    max_accuracy_p: float = 0.05
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """Scores and their significance.
+
+    ``forwards_per_concept`` bounds the regions of a concept that are removed and kept alone;
+    as many regions of the matched pool are forwarded beside them.
+    """
+
+    test: Literal["permutation", "paired_t"] = "permutation"
+    retention_gate: bool = True
+    forwards_per_concept: int = 48
+    num_retention_members: int = 10
+    min_retention: float = 0.35
+    num_permutations: int = 999
+    max_q: float = 0.05
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """SSC and SDC curves: add or remove the regions of the top-k concepts."""
+
+    max_concepts: int = 5
+    num_random_orders: int = 20
+    clips_per_video: int = 2
+    fill: Literal["mean", "blur"] = "mean"
+    num_bootstrap: int = 10_000
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Everything that determines a run's result."""
+
+    videos: tuple[str, ...]
+    target_class: str
+    model: str
+    layer: str
+    sampling: ClipSampling
+    normalization: Normalization
+    weights: str | None = None
+    labels_file: str | None = None
+    preset: Preset = "calibrated"
+    backend: Backend = "native"
+    device: str = "cpu"
+    seed: int = 0
+    segment: SegmentOptions = field(default_factory=SegmentOptions)
+    features: FeatureOptions = field(default_factory=FeatureOptions)
+    concepts: ConceptOptions = field(default_factory=ConceptOptions)
+    cavs: CavOptions = field(default_factory=CavOptions)
+    scores: ScoreOptions = field(default_factory=ScoreOptions)
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return dataclasses.asdict(self)
+
+def with_preset(options: RunOptions, preset: Preset) -> RunOptions:
+    """Set what ``preset`` determines; both presets run through the same code.
+
+    ``calibrated`` is the default of every option. ``stce`` is the published recipe
+    (arXiv 2206.05275): patch features, 25 clusters, SGD classifiers, a paired t-test.
+    """
+    if preset == "calibrated":
+        return replace(options, preset=preset)
+    if preset == "stce":
+        return replace(
+            options,
+            preset=preset,
+            features=replace(options.features, mode="patch", center=False),
+            concepts=replace(options.concepts, num_clusters=25, keep_rule="published"),
+            cavs=replace(options.cavs, method="sgd", masked=False),
+            scores=replace(options.scores, test="paired_t", retention_gate=False),
+        )
+    raise InputError(expected("run", "preset", "calibrated or stce", repr(preset)))

@@ -1,0 +1,201 @@
+"""The records that flow from stage to stage.
+
+Tables (regions, concepts, scores, evaluation) are pandas DataFrames whose columns are documented
+in README; the records below carry what is no table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """A video file of the input, with its class.
+
+    Attributes
+    ----------
+    id : str
+        Unique and stable name: the path relative to the input, with forward slashes.
+    path : Path
+        The file.
+    label : str
+        The class.
+    group : str
+        Source of the footage; videos of one group never stand on both sides of a split.
+    """
+
+    id: str
+    path: Path
+    label: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSampling:
+    """How clips are cut out of a video for a network.
+
+    A clip spans ``num_frames / fps`` seconds. It is decoded at ``segment_fps``, an integer multiple
+    (``stride``) of ``fps``, so that supervoxels see motion that the network's own frames skip.
+
+    Attributes
+    ----------
+    num_frames : int
+        Frames the network sees.
+    fps : float
+        Rate of these frames, in frames per second.
+    resize_px : int
+        Length of the short side after resizing; the aspect ratio is kept.
+    crop_px : int
+        Side of the square cut from the centre.
+    target_segment_fps : float
+        Least rate at which supervoxels are wanted.
+    """
+
+    num_frames: int
+    fps: float
+    resize_px: int
+    crop_px: int
+    target_segment_fps: float = 7.5
+
+    @property
+    def stride(self) -> int:
+        """Segmentation frames for each frame the network sees."""
+        return max(1, round(self.target_segment_fps / self.fps))
+
+    @property
+    def segment_fps(self) -> float:
+        return self.fps * self.stride
+
+    @property
+    def num_segment_frames(self) -> int:
+        return self.num_frames * self.stride
+
+    @property
+    def span_seconds(self) -> float:
+        return self.num_frames / self.fps
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """Scaling of pixels for a network: ``(x / 255 - mean) / std`` for each colour channel."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A stretch of a video at the segmentation rate.
+
+    Attributes
+    ----------
+    video : Video
+    index : int
+        Position among the clips of the video.
+    start_seconds : float
+        Time of the first frame in the video.
+    frames : (stride * T, H, W, 3) uint8
+        RGB; the network sees every ``stride``-th frame.
+    stride : int
+    """
+
+    video: Video
+    index: int
+    start_seconds: float
+    frames: Tensor
+    stride: int = 1
+
+    @property
+    def network_frames(self) -> Tensor:
+        """(T, H, W, 3) uint8: the frames the network sees."""
+        return self.frames[:: self.stride]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentedClip:
+    """A clip with its supervoxels.
+
+    Attributes
+    ----------
+    clip : Clip
+    labels : (S, stride * T, H, W) int32
+        One map per resolution, frames as in ``clip.frames``. A value is the index of a region within
+        the clip, counted over all resolutions; -1 is background (regions that were dropped).
+    num_regions : int
+    """
+
+    clip: Clip
+    labels: Tensor
+    num_regions: int
+
+    @property
+    def network_labels(self) -> Tensor:
+        """(S, T, H, W) int32: the labels at the frames the network sees."""
+        return self.labels[:, :: self.clip.stride]
+
+    def thinned(self) -> SegmentedClip:
+        """The same clip with nothing but the frames the network sees."""
+        clip = self.clip
+        thin = Clip(clip.video, clip.index, clip.start_seconds, clip.network_frames.contiguous(), 1)
+        return SegmentedClip(thin, self.network_labels.contiguous(), self.num_regions)
+
+
+@dataclass(frozen=True, slots=True)
+class Cav:
+    """Concept activation vectors of one concept.
+
+    Attributes
+    ----------
+    directions : (num_random_sets, C) float32
+        Unit normal for each set of counterexamples, pointing to the concept.
+    biases : (num_random_sets,) float32
+        Offset: ``x @ direction + bias > 0`` is the concept's side.
+    accuracy : float
+        Balanced accuracy on held-out videos, mean over the sets.
+    accuracy_p : float
+        Share of label permutations with an accuracy as high.
+    """
+
+    directions: NDArray[np.float32]
+    biases: NDArray[np.float32]
+    accuracy: float
+    accuracy_p: float
+
+    @property
+    def mean_direction(self) -> NDArray[np.float32]:
+        """(C,) float32: the unit mean of ``directions``."""
+        mean = self.directions.mean(axis=0)
+        return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+
+
+class Progress(Protocol):
+    """What a long-running function tells about its advance."""
+
+    def start(self, stage: str, total: int | None) -> None:
+        """Begin ``stage``, of ``total`` steps where that is known."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Count ``steps`` of the current stage as done."""
+
+    def finish(self) -> None:
+        """End the current stage."""
+
+
+class SilentProgress:
+    """A `Progress` that says nothing."""
+
+    def start(self, stage: str, total: int | None) -> None:
+        pass
+
+    def advance(self, steps: int = 1) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
