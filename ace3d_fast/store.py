@@ -1,0 +1,237 @@
+"""A run's folder on disk: safetensors for tensors, Parquet for tables, JSON for the rest.
+
+A run is written beside its final place and renamed when it is whole, so a folder with the final name
+always holds a complete run.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
+from safetensors.torch import save_file as save_tensors
+
+from ace3d_fast.errors import RunFolderError, expected
+from ace3d_fast.types import Clip, SegmentedClip, Video
+
+TABLES = ("regions", "concepts", "scores", "evaluation")
+
+
+class RunFolder:
+    """Reads, and while a run is on its way writes, one run.
+
+    Parameters
+    ----------
+    path : Path or str
+        A folder that holds ``config.json`` and the run's other files.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def open(cls, path: Path | str) -> RunFolder:
+        """Open a complete run.
+
+        Raises
+        ------
+        RunFolderError
+            ``path`` is no folder of a complete run.
+        """
+        run = cls(path)
+        names = ["config.json", "summary.json", *(f"{table}.parquet" for table in TABLES)]
+        missing = [name for name in names if not (run.path / name).is_file()]
+        if missing:
+            fact = f"{run.path} without {missing[0]}"
+            raise RunFolderError(expected("open", "run folder", "of a complete run", fact))
+        return run
+
+    # Reading ----------------------------------------------------------------------------------
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The options of the run (`config.json`)."""
+        return self._read_json("config.json")
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Facts about the run as a whole (`summary.json`)."""
+        return self._read_json("summary.json")
+
+    @cached_property
+    def timings(self) -> dict[str, Any]:
+        """Seconds per stage (`timings.json`)."""
+        return self._read_json("timings.json")
+
+    @cached_property
+    def regions(self) -> pd.DataFrame:
+        """One row per region (`regions.parquet`)."""
+        return self._read_table("regions")
+
+    @cached_property
+    def concepts(self) -> pd.DataFrame:
+        """One row per concept (`concepts.parquet`)."""
+        return self._read_table("concepts")
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row per concept, class and score (`scores.parquet`)."""
+        return self._read_table("scores")
+
+    @cached_property
+    def evaluation(self) -> pd.DataFrame:
+        """One row per curve, order and k (`evaluation.parquet`)."""
+        return self._read_table("evaluation")
+
+    @cached_property
+    def cavs(self) -> dict[str, NDArray[Any]]:
+        """Concept activation vectors by name (`cavs.safetensors`)."""
+        return load_file(self.path / "cavs.safetensors")
+
+    @property
+    def report_path(self) -> Path:
+        """Where the report is, or will be."""
+        return self.path / "report.html"
+
+    @cached_property
+    def videos(self) -> dict[str, Video]:
+        """The videos of the run by id, in the order of the input."""
+        rows = self._read_json("clips/videos.json")["videos"]
+        return {row["id"]: Video(row["id"], Path(row["path"]), row["label"], row["group"]) for row in rows}
+
+    @cached_property
+    def _files(self) -> dict[str, Path]:
+        return {video: self.path / "clips" / f"{i:05d}.safetensors" for i, video in enumerate(self.videos)}
+
+    def read_clip(self, video: str, index: int) -> SegmentedClip:
+        """Clip ``index`` of ``video`` with its supervoxels."""
+        try:
+            with safe_open(self._files[video], framework="pt") as shard:
+                frames = shard.get_tensor(f"frames.{index}")
+                labels = shard.get_tensor(f"labels.{index}").to(torch.int32)
+                about = json.loads(shard.metadata()["clips"])[index]
+        except (OSError, SafetensorError) as error:
+            fact = f"{self._files[video]}: {error}"
+            raise RunFolderError(expected("read_clip", "a clip shard", "readable", fact)) from error
+        clip = Clip(self.videos[video], index, about["start_seconds"], frames, about["stride"])
+        return SegmentedClip(clip, labels, about["num_regions"])
+
+    def read_clips(self, video: str) -> list[SegmentedClip]:
+        """All clips of ``video`` with their supervoxels."""
+        with safe_open(self._files[video], framework="pt") as shard:
+            num_clips = len(json.loads(shard.metadata()["clips"]))
+        return [self.read_clip(video, index) for index in range(num_clips)]
+
+    # Writing ----------------------------------------------------------------------------------
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Write ``value`` to the file ``name``."""
+        text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+        (self.path / name).write_text(text + "\n", encoding="utf-8")
+
+    def write_table(self, table: str, rows: pd.DataFrame) -> None:
+        """Write one of `TABLES`."""
+        rows.to_parquet(self.path / f"{table}.parquet", index=False)
+
+    def write_cavs(self, cavs: Mapping[str, NDArray[Any]]) -> None:
+        """Write `cavs.safetensors`."""
+        save_file({name: np.ascontiguousarray(cavs[name]) for name in sorted(cavs)}, self.path / "cavs.safetensors")
+
+    def write_videos(self, videos: Sequence[Video]) -> None:
+        """Name the videos whose clips are stored; positions in this list name the shards."""
+        (self.path / "clips").mkdir(exist_ok=True)
+        rows = [{"id": v.id, "path": str(v.path), "label": v.label, "group": v.group} for v in videos]
+        self.write_json("clips/videos.json", {"videos": rows})
+
+    def write_clips(self, video: Video, clips: Sequence[SegmentedClip]) -> None:
+        """Store the clips of one video; read back by `read_clip`."""
+        tensors = {}
+        for i, clip in enumerate(clips):
+            tensors[f"frames.{i}"] = clip.clip.frames.contiguous()
+            tensors[f"labels.{i}"] = clip.labels.to(torch.int16).contiguous()
+        about = [
+            {"start_seconds": c.clip.start_seconds, "stride": c.clip.stride, "num_regions": c.num_regions}
+            for c in clips
+        ]
+        save_tensors(tensors, self._files[video.id], metadata={"clips": json.dumps(about)})
+
+    # Internals --------------------------------------------------------------------------------
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            value: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            fact = f"{self.path / name}: {error}"
+            raise RunFolderError(expected("run folder", name, "readable", fact)) from error
+        return value
+
+    def _read_table(self, table: str) -> pd.DataFrame:
+        return pd.read_parquet(self.path / f"{table}.parquet")
+
+
+def check_out(out: Path | str, config: Mapping[str, Any]) -> Path:
+    """Check that a run of ``config`` may be written to ``out``: a new or empty folder, or the same run.
+
+    Raises
+    ------
+    RunFolderError
+        ``out`` is a file, holds something else, or a run of another configuration.
+    """
+    path = Path(out)
+    if path.is_dir() and any(path.iterdir()):
+        if not (path / "config.json").is_file():
+            fact = f"{path} with other files in it"
+            raise RunFolderError(expected("run", "out", "a new or empty folder", fact))
+        old = RunFolder(path).config
+        new = json.loads(json.dumps(config, default=_plain))
+        changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+        if changed:
+            fact = f"a run with other {', '.join(changed)}: {path}"
+            todo = "choose another --out or remove that folder"
+            raise RunFolderError(expected("run", "out", "without a run of another configuration", fact, todo))
+    elif path.exists() and not path.is_dir():
+        raise RunFolderError(expected("run", "out", "a folder", f"the file {path}"))
+    return path
+
+
+class Workplace:
+    """Context in which a run is written; on success it takes the final name, else nothing is left."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.partial = out.parent / f".{out.name}.partial"
+
+    def __enter__(self) -> RunFolder:
+        shutil.rmtree(self.partial, ignore_errors=True)
+        try:
+            self.partial.mkdir(parents=True)
+        except OSError as error:
+            raise RunFolderError(expected("run", "out", "a folder that can be made", error)) from error
+        return RunFolder(self.partial)
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is not None:
+            shutil.rmtree(self.partial, ignore_errors=True)
+            return
+        if self.out.exists():
+            shutil.rmtree(self.out)
+        self.partial.rename(self.out)
+
+
+def _plain(value: object) -> object:
+    """JSON form of NumPy scalars, paths and tuples."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
