@@ -6,6 +6,7 @@ always holds a complete run.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -109,26 +110,25 @@ class RunFolder:
         rows = self._read_json("clips/videos.json")["videos"]
         return {row["id"]: Video(row["id"], Path(row["path"]), row["label"], row["group"]) for row in rows}
 
-    @cached_property
-    def _files(self) -> dict[str, Path]:
-        return {video: self.path / "clips" / f"{i:05d}.safetensors" for i, video in enumerate(self.videos)}
+    def _shard(self, video: str) -> Path:
+        return self.path / "clips" / f"{hashlib.sha256(video.encode()).hexdigest()[:16]}.safetensors"
 
     def read_clip(self, video: str, index: int) -> SegmentedClip:
         """Clip ``index`` of ``video`` with its supervoxels."""
         try:
-            with safe_open(self._files[video], framework="pt") as shard:
+            with safe_open(self._shard(video), framework="pt") as shard:
                 frames = shard.get_tensor(f"frames.{index}")
                 labels = shard.get_tensor(f"labels.{index}").to(torch.int32)
                 about = json.loads(shard.metadata()["clips"])[index]
         except (OSError, SafetensorError) as error:
-            fact = f"{self._files[video]}: {error}"
+            fact = f"{self._shard(video)}: {error}"
             raise RunFolderError(expected("read_clip", "a clip shard", "readable", fact)) from error
         clip = Clip(self.videos[video], index, about["start_seconds"], frames, about["stride"])
         return SegmentedClip(clip, labels, about["num_regions"])
 
     def read_clips(self, video: str) -> list[SegmentedClip]:
         """All clips of ``video`` with their supervoxels."""
-        with safe_open(self._files[video], framework="pt") as shard:
+        with safe_open(self._shard(video), framework="pt") as shard:
             num_clips = len(json.loads(shard.metadata()["clips"]))
         return [self.read_clip(video, index) for index in range(num_clips)]
 
@@ -148,8 +148,7 @@ class RunFolder:
         save_file({name: np.ascontiguousarray(cavs[name]) for name in sorted(cavs)}, self.path / "cavs.safetensors")
 
     def write_videos(self, videos: Sequence[Video]) -> None:
-        """Name the videos whose clips are stored; positions in this list name the shards."""
-        (self.path / "clips").mkdir(exist_ok=True)
+        """List the videos whose clips are stored."""
         rows = [{"id": v.id, "path": str(v.path), "label": v.label, "group": v.group} for v in videos]
         self.write_json("clips/videos.json", {"videos": rows})
 
@@ -157,13 +156,15 @@ class RunFolder:
         """Store the clips of one video; read back by `read_clip`."""
         tensors = {}
         for i, clip in enumerate(clips):
+            narrow = torch.int16 if clip.num_regions < 2**15 else torch.int32
             tensors[f"frames.{i}"] = clip.clip.frames.contiguous()
-            tensors[f"labels.{i}"] = clip.labels.to(torch.int16).contiguous()
+            tensors[f"labels.{i}"] = clip.labels.to(narrow).contiguous()
         about = [
             {"start_seconds": c.clip.start_seconds, "stride": c.clip.stride, "num_regions": c.num_regions}
             for c in clips
         ]
-        save_tensors(tensors, self._files[video.id], metadata={"clips": json.dumps(about)})
+        (self.path / "clips").mkdir(exist_ok=True)
+        save_tensors(tensors, self._shard(video.id), metadata={"clips": json.dumps(about)})
 
     # Internals --------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""How the work of a stage is spread: `local` runs it in this process."""

@@ -1,0 +1,89 @@
+"""clips → supervoxels: SLIC at several resolutions, size filter, duplicates dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from ace3d_fast import ops
+from ace3d_fast.config import SegmentOptions
+from ace3d_fast.types import Clip, SegmentedClip
+
+BOX = ("t0", "t1", "y0", "y1", "x0", "x1")
+
+
+class SegmentOps(Protocol):
+    """The ops this stage needs: `ace3d_fast.ops` or its twin `ace3d_fast.ops.reference`."""
+
+    def segment_clips(
+        self, frames: Tensor, num_regions: Sequence[int], *, compactness: float, sigma: float
+    ) -> Tensor:
+        """Labels (N, S, T, H, W) of frames (N, T, H, W, 3)."""
+
+    def region_overlap(self, a: Tensor, b: Tensor, num_a: int, num_b: int) -> Tensor:
+        """Voxels shared by each pair of labels, (N, num_a, num_b)."""
+
+
+def cut_supervoxels(
+    clips: Sequence[Clip], options: SegmentOptions, *, backend: SegmentOps = ops
+) -> list[tuple[SegmentedClip, pd.DataFrame]]:
+    """Cut clips of one shape into regions.
+
+    A region is kept if it fills more than ``min_volume_share`` of the frames the network sees and its
+    Jaccard index with every region kept at a coarser resolution is at most ``max_jaccard``
+    (arXiv 2206.05275, section 3.1; measured in true (T, H, W) coordinates).
+
+    Returns
+    -------
+    list of (SegmentedClip, DataFrame)
+        For each clip its labels and a table with a row per region: ``index`` (value in the labels),
+        ``resolution``, ``num_voxels`` and the half-open box ``t0 t1 y0 y1 x0 x1``, in voxels of the
+        frames the network sees.
+    """
+    order = sorted(options.num_regions)
+    frames = torch.stack([clip.frames for clip in clips])
+    maps = backend.segment_clips(frames, order, compactness=options.compactness, sigma=options.sigma)
+    return [_select(clip, labels, order, options, backend) for clip, labels in zip(clips, maps, strict=True)]
+
+
+def _select(
+    clip: Clip, labels: Tensor, resolutions: Sequence[int], options: SegmentOptions, backend: SegmentOps
+) -> tuple[SegmentedClip, pd.DataFrame]:
+    """Choose the regions of one clip; ``labels`` is (S, stride * T, H, W)."""
+    seen = labels[:, :: clip.stride].contiguous()
+    sizes = [np.bincount(m.flatten().numpy()) for m in seen]
+    least = options.min_volume_share * seen[0].numel()
+    kept: list[NDArray[np.bool_]] = []
+    for s, size in enumerate(sizes):
+        keep = size > least
+        for coarser in range(s):
+            shared = backend.region_overlap(
+                seen[coarser][None], seen[s][None], len(sizes[coarser]), len(size)
+            )[0].numpy()
+            jaccard = shared / np.maximum(sizes[coarser][:, None] + size[None, :] - shared, 1)
+            keep &= ~(jaccard[kept[coarser]] > options.max_jaccard).any(axis=0)
+        kept.append(keep)
+
+    tables, start = [], 0
+    renumbered = torch.empty_like(labels)
+    for s, (keep, size) in enumerate(zip(kept, sizes, strict=True)):
+        num_labels = max(len(keep), int(labels[s].max()) + 1)  # a region may miss the network's frames
+        new = np.full(num_labels, -1, dtype=np.int32)
+        old = np.flatnonzero(keep)
+        new[old] = start + np.arange(len(old), dtype=np.int32)
+        renumbered[s] = torch.from_numpy(new)[labels[s].long()]
+        boxes = ndimage.find_objects(seen[s].numpy() + 1)
+        box = np.array([[(a.start, a.stop) for a in boxes[i]] for i in old], dtype=np.int32).reshape(-1, 6)
+        table = {"index": new[old], "resolution": np.full(len(old), resolutions[s], dtype=np.int32)}
+        table["num_voxels"] = size[old].astype(np.int32)
+        table.update({name: box[:, i] for i, name in enumerate(BOX)})
+        tables.append(pd.DataFrame(table))
+        start += len(old)
+    return SegmentedClip(clip, renumbered, start), pd.concat(tables, ignore_index=True)
