@@ -15,6 +15,7 @@ FeatureMode = Literal["pooled", "patch"]
 CavMethod = Literal["fast", "lda", "sgd"]
 KeepRule = Literal["calibrated", "published"]
 
+
 @dataclass(frozen=True)
 class SegmentOptions:
     """Supervoxels: SLIC, size filter, duplicates (arXiv 2206.05275, section 3.1)."""
@@ -25,6 +26,7 @@ class SegmentOptions:
     min_volume_share: float = 0.001
     max_jaccard: float = 0.5
 
+
 @dataclass(frozen=True)
 class FeatureOptions:
     """Region features. ``center`` subtracts the area-weighted mean of a clip's regions."""
@@ -33,6 +35,7 @@ class FeatureOptions:
     center: bool = True
     patch_fill: int = 117
     batch_clips: int = 4
+
 
 @dataclass(frozen=True)
 class ConceptOptions:
@@ -47,6 +50,7 @@ class ConceptOptions:
     min_videos: int = 3
     max_video_share: float = 0.6
 
+
 @dataclass(frozen=True)
 class CavOptions:
     """Concept activation vectors. ``masked``: fitted on members forwarded alone, in place."""
@@ -56,6 +60,7 @@ class CavOptions:
     masked: bool = True
     num_accuracy_permutations: int = 199
     max_accuracy_p: float = 0.05
+
 
 @dataclass(frozen=True)
 class ScoreOptions:
@@ -73,6 +78,7 @@ class ScoreOptions:
     num_permutations: int = 999
     max_q: float = 0.05
 
+
 @dataclass(frozen=True)
 class EvaluationOptions:
     """SSC and SDC curves: add or remove the regions of the top-k concepts."""
@@ -82,6 +88,7 @@ class EvaluationOptions:
     clips_per_video: int = 2
     fill: Literal["mean", "blur"] = "mean"
     num_bootstrap: int = 10_000
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -109,6 +116,7 @@ class RunOptions:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return dataclasses.asdict(self)
+
 
 def with_preset(options: RunOptions, preset: Preset) -> RunOptions:
     """Set what ``preset`` determines; both presets run through the same code.

@@ -25,6 +25,7 @@ from safetensors.torch import save_file as save_tensors
 from ace3d_fast.errors import RunFolderError, expected
 from ace3d_fast.types import Clip, SegmentedClip, Video
 
+SHARD_CLIPS = 16
 TABLES = ("regions", "concepts", "scores", "evaluation")
 
 
@@ -110,27 +111,28 @@ class RunFolder:
         rows = self._read_json("clips/videos.json")["videos"]
         return {row["id"]: Video(row["id"], Path(row["path"]), row["label"], row["group"]) for row in rows}
 
-    def _shard(self, video: str) -> Path:
-        return self.path / "clips" / f"{hashlib.sha256(video.encode()).hexdigest()[:16]}.safetensors"
+    def _shard(self, video: str, index: int) -> Path:
+        name = hashlib.sha256(video.encode()).hexdigest()[:16]
+        return self.path / "clips" / f"{name}-{index // SHARD_CLIPS:05d}.safetensors"
 
     def read_clip(self, video: str, index: int) -> SegmentedClip:
         """Clip ``index`` of ``video`` with its supervoxels."""
+        path = self._shard(video, index)
         try:
-            with safe_open(self._shard(video), framework="pt") as shard:
+            with safe_open(path, framework="pt") as shard:
                 frames = shard.get_tensor(f"frames.{index}")
                 labels = shard.get_tensor(f"labels.{index}").to(torch.int32)
-                about = json.loads(shard.metadata()["clips"])[index]
+                about = json.loads(shard.metadata()["clips"])[str(index)]
         except (OSError, SafetensorError) as error:
-            fact = f"{self._shard(video)}: {error}"
+            fact = f"{path}: {error}"
             raise RunFolderError(expected("read_clip", "a clip shard", "readable", fact)) from error
         clip = Clip(self.videos[video], index, about["start_seconds"], frames, about["stride"])
         return SegmentedClip(clip, labels, about["num_regions"])
 
     def read_clips(self, video: str) -> list[SegmentedClip]:
         """All clips of ``video`` with their supervoxels."""
-        with safe_open(self._shard(video), framework="pt") as shard:
-            num_clips = len(json.loads(shard.metadata()["clips"]))
-        return [self.read_clip(video, index) for index in range(num_clips)]
+        indices = self.regions.loc[self.regions["video"] == video, "clip"].unique()
+        return [self.read_clip(video, int(index)) for index in sorted(indices)]
 
     # Writing ----------------------------------------------------------------------------------
 
@@ -145,26 +147,31 @@ class RunFolder:
 
     def write_cavs(self, cavs: Mapping[str, NDArray[Any]]) -> None:
         """Write `cavs.safetensors`."""
-        save_file({name: np.ascontiguousarray(cavs[name]) for name in sorted(cavs)}, self.path / "cavs.safetensors")
+        save_file(
+            {name: np.ascontiguousarray(cavs[name]) for name in sorted(cavs)}, self.path / "cavs.safetensors"
+        )
 
     def write_videos(self, videos: Sequence[Video]) -> None:
         """List the videos whose clips are stored."""
         rows = [{"id": v.id, "path": str(v.path), "label": v.label, "group": v.group} for v in videos]
         self.write_json("clips/videos.json", {"videos": rows})
 
-    def write_clips(self, video: Video, clips: Sequence[SegmentedClip]) -> None:
-        """Store the clips of one video; read back by `read_clip`."""
-        tensors = {}
-        for i, clip in enumerate(clips):
+    def write_clips(self, clips: Sequence[SegmentedClip]) -> None:
+        """Store the next clips of one video, `SHARD_CLIPS` of them but for its last; read by `read_clip`."""
+        tensors, about = {}, {}
+        for clip in clips:
+            index = clip.clip.index
             narrow = torch.int16 if clip.num_regions < 2**15 else torch.int32
-            tensors[f"frames.{i}"] = clip.clip.frames.contiguous()
-            tensors[f"labels.{i}"] = clip.labels.to(narrow).contiguous()
-        about = [
-            {"start_seconds": c.clip.start_seconds, "stride": c.clip.stride, "num_regions": c.num_regions}
-            for c in clips
-        ]
+            tensors[f"frames.{index}"] = clip.clip.frames.contiguous()
+            tensors[f"labels.{index}"] = clip.labels.to(narrow).contiguous()
+            about[index] = {
+                "start_seconds": clip.clip.start_seconds,
+                "stride": clip.clip.stride,
+                "num_regions": clip.num_regions,
+            }
+        first = clips[0].clip
         (self.path / "clips").mkdir(exist_ok=True)
-        save_tensors(tensors, self._shard(video.id), metadata={"clips": json.dumps(about)})
+        save_tensors(tensors, self._shard(first.video.id, first.index), metadata={"clips": json.dumps(about)})
 
     # Internals --------------------------------------------------------------------------------
 
