@@ -35,6 +35,7 @@ class FeatureOptions:
     center: bool = True
     patch_fill: int = 117
     batch_clips: int = 4
+    window_stride: int = 1
 
 
 @dataclass(frozen=True)

@@ -71,14 +71,17 @@ class ClipSampling:
 
     @property
     def segment_fps(self) -> float:
+        """Rate of the frames that are cut into supervoxels."""
         return self.fps * self.stride
 
     @property
     def num_segment_frames(self) -> int:
+        """Frames of a clip at that rate."""
         return self.num_frames * self.stride
 
     @property
     def span_seconds(self) -> float:
+        """Time that a clip covers."""
         return self.num_frames / self.fps
 
 
@@ -175,6 +178,28 @@ class Cav:
         return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class ClipFeatures:
+    """What the network says of one clip, region by region.
+
+    Attributes
+    ----------
+    features : (R, C) float32
+        One feature vector per region.
+    logits : (K,) float32
+        Output for the whole clip.
+    gradient : (C,) float32
+        Gradient of the explained class's logit, summed over the grid; zeros where not asked for.
+    region_gradients : (R, C) float32
+        The part of ``gradient`` inside each region: ``sum_p M_r(p) dA(p)``.
+    """
+
+    features: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    gradient: NDArray[np.float32]
+    region_gradients: NDArray[np.float32]
+
+
 class Progress(Protocol):
     """What a long-running function tells about its advance."""
 
@@ -192,10 +217,10 @@ class SilentProgress:
     """A `Progress` that says nothing."""
 
     def start(self, stage: str, total: int | None) -> None:
-        pass
+        """Say nothing of a stage's begin."""
 
     def advance(self, steps: int = 1) -> None:
-        pass
+        """Say nothing of its steps."""
 
     def finish(self) -> None:
-        pass
+        """Say nothing of its end."""

@@ -1,0 +1,195 @@
+"""supervoxels → region features: pooled from one forward per clip, or one forward per patch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ace3d_fast import ops
+from ace3d_fast.config import FeatureOptions
+from ace3d_fast.models.network import Network, Outputs
+from ace3d_fast.models.probe import region_masks
+from ace3d_fast.stopwatch import Stopwatch
+from ace3d_fast.types import ClipFeatures, SegmentedClip
+
+RegionPool = Callable[[Tensor, Tensor, int], Tensor]
+
+
+def describe_regions(
+    clips: Sequence[tuple[SegmentedClip, pd.DataFrame]],
+    network: Network,
+    options: FeatureOptions,
+    *,
+    num_frames: int,
+    class_index: int | None = None,
+    pool: RegionPool = ops.region_pool,
+    watch: Stopwatch | None = None,
+) -> list[ClipFeatures]:
+    """Describe every region by the network's features at its layer.
+
+    Parameters
+    ----------
+    clips : sequence of (SegmentedClip, DataFrame)
+        As `cut_supervoxels` returns them.
+    network : Network
+    options : FeatureOptions
+    num_frames : int
+        Frames the network sees at once. In mode ``pooled`` each clip has just as many; in mode ``patch``
+        a longer clip is forwarded in windows that begin every ``options.window_stride`` frames.
+    class_index : int, optional
+        Class whose gradient is wanted too.
+    pool : callable
+        `ace3d_fast.ops.region_pool` or its twin.
+    watch : Stopwatch, optional
+        Counts ``forward``, ``pool`` and ``patches`` seconds, and ``forwards``.
+    """
+    watch = watch or Stopwatch()
+    described = []
+    for chunk in _chunks(clips, options.batch_clips):
+        whole = _pooled(chunk, network, num_frames, class_index, pool, watch)
+        if options.mode == "patch":
+            whole = [
+                ClipFeatures(
+                    _patch_features(clip, table, network, options, num_frames, watch),
+                    found.logits,
+                    found.gradient,
+                    found.region_gradients,
+                )
+                for (clip, table), found in zip(chunk, whole, strict=True)
+            ]
+        described.extend(whole)
+    return described
+
+
+def center_features(
+    features: NDArray[np.float32], num_voxels: NDArray[np.int32], clip: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Subtract from each region the area-weighted mean of the regions of its clip.
+
+    Removes what a whole clip shares (venue, camera, class), which otherwise dominates clusters and CAVs.
+
+    Parameters
+    ----------
+    features : (R, C) float32
+    num_voxels : (R,) int32
+    clip : (R,) int32
+        Clip of each region, counted from 0.
+    """
+    weights = num_voxels.astype(np.float64)
+    sums = np.zeros((int(clip.max(initial=-1)) + 1, features.shape[1]))
+    np.add.at(sums, clip, features * weights[:, None])
+    totals = np.bincount(clip, weights=weights, minlength=len(sums))
+    return (features - (sums / np.maximum(totals, 1)[:, None])[clip]).astype(np.float32)
+
+
+def _chunks(
+    clips: Sequence[tuple[SegmentedClip, pd.DataFrame]], size: int
+) -> list[Sequence[tuple[SegmentedClip, pd.DataFrame]]]:
+    return [clips[i : i + size] for i in range(0, len(clips), size)]
+
+
+def _pooled(
+    chunk: Sequence[tuple[SegmentedClip, pd.DataFrame]],
+    network: Network,
+    num_frames: int,
+    class_index: int | None,
+    pool: RegionPool,
+    watch: Stopwatch,
+) -> list[ClipFeatures]:
+    """Pool one forward per clip; a clip longer than the network's input goes in consecutive windows."""
+    frames = torch.stack([clip.clip.network_frames for clip, _ in chunk])
+    labels = torch.stack([clip.network_labels for clip, _ in chunk])
+    num_regions = max(clip.num_regions for clip, _ in chunk)
+    starts = range(0, max(frames.shape[1] - num_frames, 0) + 1, num_frames)
+    windows = []
+    for start in starts:
+        part = slice(start, start + num_frames)
+        with watch.time("forward"):
+            x = network.prepare(frames[:, part])
+            outputs = network.forward(x) if class_index is None else network.gradients(x, class_index)
+            watch.count("forwards", len(chunk))
+        with watch.time("pool"):
+            windows.append(_pool_window(outputs, labels[:, :, part].contiguous(), num_regions, pool))
+    sizes = torch.stack([window.sizes for window in windows])
+    features = (torch.stack([w.features for w in windows]) * sizes).sum(0) / sizes.sum(0).clamp(min=1)
+    logits = torch.stack([window.logits for window in windows]).mean(0)
+    slopes = torch.stack([window.region_gradients for window in windows]).mean(0)
+    gradients = torch.stack([window.gradients for window in windows]).mean(0)
+    return [
+        ClipFeatures(
+            features[i, : clip.num_regions].numpy(),
+            logits[i].numpy(),
+            gradients[i].numpy(),
+            slopes[i, : clip.num_regions].numpy(),
+        )
+        for i, (clip, _) in enumerate(chunk)
+    ]
+
+
+class _Window(NamedTuple):
+    """What one forward says of N clips: features (N, R, C), sizes (N, R, 1), the rest as `ClipFeatures`."""
+
+    features: Tensor
+    sizes: Tensor
+    logits: Tensor
+    gradients: Tensor
+    region_gradients: Tensor
+
+
+def _pool_window(outputs: Outputs, labels: Tensor, num_regions: int, pool: RegionPool) -> _Window:
+    labels_there = labels.to(outputs.activation.device)
+    features = pool(outputs.activation, labels_there, num_regions).float().cpu()
+    counts = [torch.bincount(clip.flatten() + 1, minlength=num_regions + 1)[1:] for clip in labels]
+    sizes = torch.stack(counts)[..., None].float()
+    if outputs.gradient is None:
+        flat = torch.zeros(len(features), features.shape[2])
+        return _Window(features, sizes, outputs.logits.float().cpu(), flat, torch.zeros_like(features))
+    cell_voxels = labels[0, 0].numel() / outputs.gradient[0, 0].numel()
+    slopes = pool(outputs.gradient, labels_there, num_regions).float().cpu() * sizes / cell_voxels
+    total = outputs.gradient.float().sum((2, 3, 4)).cpu()
+    return _Window(features, sizes, outputs.logits.float().cpu(), total, slopes)
+
+
+def _patch_features(
+    clip: SegmentedClip,
+    table: pd.DataFrame,
+    network: Network,
+    options: FeatureOptions,
+    num_frames: int,
+    watch: Stopwatch,
+) -> NDArray[np.float32]:
+    """Mask, crop, resize and forward each region (arXiv 2206.05275, section 3.2); (R, C) float32."""
+    frames = clip.clip.network_frames
+    features = []
+    for region, *box in table[["index", "t0", "t1", "y0", "y1", "x0", "x1"]].to_numpy().tolist():
+        with watch.time("patches"):
+            shown = region_masks(clip, [[region]])[0, ..., None]
+            masked = torch.where(shown, frames, torch.tensor(options.patch_fill, dtype=torch.uint8))
+            patch = _crop(masked, box, num_frames)
+            starts = range(0, len(patch) - num_frames + 1, options.window_stride)
+            windows = torch.stack([patch[start : start + num_frames] for start in starts])
+        with watch.time("forward"):
+            grids = [
+                network.forward(network.prepare(part)).activation.float().mean((2, 3, 4)).cpu()
+                for part in windows.split(options.batch_clips)
+            ]
+            watch.count("forwards", len(windows))
+        features.append(torch.cat(grids).mean(0))
+    return torch.stack(features).numpy() if features else np.zeros((0, 0), dtype=np.float32)
+
+
+def _crop(frames: Tensor, box: Sequence[int], num_frames: int) -> Tensor:
+    """(t, H, W, 3) uint8: a box of ``frames`` (T, H, W, 3) at full size, at least ``num_frames`` long."""
+    t0, t1, y0, y1, x0, x1 = box
+    t0 = max(min(t0, len(frames) - num_frames), 0)
+    t1 = min(max(t1, t0 + num_frames), len(frames))
+    planes = frames[t0:t1, y0:y1, x0:x1].permute(0, 3, 1, 2)
+    size = list(frames.shape[1:3])
+    return F.interpolate(planes, size=size, mode="bicubic", antialias=True).permute(0, 2, 3, 1)
