@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from ace3d_fast.video.decode import read_clips
-
 from ace3d_fast.errors import VideoError
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.types import Clip, ClipSampling, Video
+from ace3d_fast.video.decode import read_clips
 
 
 def sample_clips(

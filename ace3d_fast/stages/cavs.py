@@ -1,0 +1,123 @@
+"""concepts → CAVs: directions of the layer, their accuracy, and the retention gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ace3d_fast.config import CavOptions
+from ace3d_fast.learn.cavs import cav_accuracy, cross_fit_directions, fit_cavs
+from ace3d_fast.types import Cav
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ConceptCav:
+    """A concept's directions.
+
+    Attributes
+    ----------
+    cav : Cav
+    without_group : dict of str to (C,) float32
+        Unit direction fitted without each group of videos; empty where disjoint videos score.
+    """
+
+    cav: Cav
+    without_group: dict[str, NDArray[np.float32]]
+
+    def directions(self, group: str) -> NDArray[np.float32]:
+        """(R, C) float32: the directions that may score a video of ``group``."""
+        if self.without_group:
+            return self.without_group[group][None]
+        return self.cav.directions
+
+
+def fit_concept_cavs(
+    features: NDArray[np.float32],
+    regions: pd.DataFrame,
+    members: Mapping[int, Rows],
+    negatives: Rows,
+    options: CavOptions,
+    *,
+    train: frozenset[str],
+    leave_one_out: bool,
+    seed: int,
+) -> dict[int, ConceptCav]:
+    """Fit a direction for each concept against one shared pool of counterexamples.
+
+    Parameters
+    ----------
+    features : (R, C) float32
+        One row per region; only those of ``members`` and ``negatives`` are read.
+    regions : DataFrame
+        With ``video`` and ``group``.
+    members : dict of int to (n,) int64
+        Rows of each concept.
+    negatives : (n,) int64
+        Rows of the counterexamples.
+    options : CavOptions
+    train : frozenset of str
+        Videos whose members fit the directions.
+    leave_one_out : bool
+        Fit, for each group, a direction without it too.
+    seed : int
+    """
+    video, group = regions["video"].to_numpy(), regions["group"].to_numpy()
+    fitted = {}
+    for concept, rows in members.items():
+        used = rows[np.isin(video[rows], sorted(train))]
+        sides = (features[used], features[negatives])
+        groups = (group[used], group[negatives])
+        cav = fit_cavs(
+            *sides, method=options.method, num_random_sets=options.num_random_sets, seed=seed + concept
+        )
+        accuracy, p = cav_accuracy(
+            *sides,
+            *groups,
+            method=options.method,
+            seed=seed + concept,
+            num_permutations=options.num_accuracy_permutations,
+        )
+        cav = Cav(cav.directions, cav.biases, accuracy, p)
+        left_out = {}
+        if leave_one_out:
+            left_out = cross_fit_directions(*sides, *groups, method=options.method, seed=seed + concept)
+        fitted[concept] = ConceptCav(cav, left_out)
+    return fitted
+
+
+def retention(
+    pooled: NDArray[np.float32],
+    alone: NDArray[np.float32],
+    rows: Rows,
+    negatives: Rows,
+    *,
+    num_members: int,
+    distance: NDArray[np.float32],
+) -> float:
+    """How much of a concept's feature is left when its regions stand alone.
+
+    ``((z_alone - z̄_alone) · v) / ((z_pooled - z̄_pooled) · v)``, summed over the ``num_members`` regions
+    nearest to the concept's centre before the division; v is the concept's direction among pooled
+    features and z̄ the mean of the counterexamples. A region that only borrowed its feature from a
+    neighbour, through the receptive field, keeps little.
+
+    Parameters
+    ----------
+    pooled, alone : (R, C) float32
+    rows, negatives : (n,) int64
+        The concept's members that were forwarded alone, and the counterexamples.
+    num_members : int
+    distance : (R,) float32
+        Of each region to its concept's centre.
+    """
+    chosen = rows[np.argsort(distance[rows], kind="stable")[:num_members]]
+    v = pooled[rows].mean(axis=0) - pooled[negatives].mean(axis=0)
+    whole = ((pooled[chosen] - pooled[negatives].mean(axis=0)) @ v).sum()
+    left = ((alone[chosen] - alone[negatives].mean(axis=0)) @ v).sum()
+    return float(left / whole) if whole > 0 else float("nan")

@@ -1,0 +1,180 @@
+"""concepts → region effects: some regions forwarded alone, and their clips without them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ace3d_fast.learn.matching import match_sizes
+from ace3d_fast.models.probe import Probe, margin
+from ace3d_fast.types import Progress, SegmentedClip
+
+LoadClip = Callable[[str, int], SegmentedClip]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ForwardPlan:
+    """Rows of the region table to forward.
+
+    Attributes
+    ----------
+    members : dict of int to (n,) int64
+        Regions of each concept.
+    alone : (n,) int64
+        All regions that are kept alone: members, the pool matched to them, and counterexamples.
+    removed : (n,) int64
+        Regions whose removal is measured too: members and pool of the videos that score.
+    negatives : (n,) int64
+        Counterexamples: regions of other classes, of like sizes.
+    """
+
+    members: dict[int, Rows]
+    alone: Rows
+    removed: Rows
+    negatives: Rows
+
+
+@dataclass(frozen=True)
+class RegionResponses:
+    """What the network says of regions; NaN for a region that was not forwarded.
+
+    Attributes
+    ----------
+    features : (R, C) float32
+        Pooled under the region when it stands alone, in place.
+    insertion : (R,) float32
+        Margin of the region alone minus margin of the fill.
+    deletion : (R,) float32
+        Margin of the clip minus margin of the clip without the region.
+    """
+
+    features: NDArray[np.float32]
+    insertion: NDArray[np.float32]
+    deletion: NDArray[np.float32]
+
+    @property
+    def effect(self) -> NDArray[np.float32]:
+        """(R,) float32: the region effect, mean of insertion and deletion."""
+        return (self.insertion + self.deletion) / 2
+
+
+def plan_forwards(
+    regions: pd.DataFrame,
+    concepts: list[int],
+    *,
+    train: frozenset[str],
+    score: frozenset[str],
+    per_concept: int,
+    num_negatives: int,
+    target_class: str,
+    seed: int,
+) -> ForwardPlan:
+    """Choose the regions to forward.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        A row per region, with ``video``, ``label``, ``concept`` and ``num_voxels``.
+    concepts : list of int
+        Concepts that are tested.
+    train, score : frozenset of str
+        Videos of the explained class that fit directions, and that score them.
+    per_concept : int
+        Most members of a concept; they are spread evenly over its videos. The pool holds as many
+        regions as the members of the scoring videos, of the same videos and like sizes.
+    num_negatives : int
+        Regions of other classes, of like sizes.
+    target_class : str
+    seed : int
+    """
+    rng = np.random.default_rng(seed)
+    video = regions["video"].to_numpy()
+    concept = regions["concept"].to_numpy()
+    sizes = regions["num_voxels"].to_numpy()
+    usable = np.isin(video, sorted(train | score))
+    members = {c: _spread(np.flatnonzero(usable & (concept == c)), video, per_concept, rng) for c in concepts}
+    chosen = _union(*members.values())
+    scoring = chosen[np.isin(video[chosen], sorted(score))]
+    pool = []
+    for name in sorted(set(video[scoring])):
+        here = scoring[video[scoring] == name]
+        others = np.setdiff1d(np.flatnonzero(video == name), scoring)
+        if len(others):
+            pool.append(others[match_sizes(sizes[here], sizes[others], num=len(here), seed=seed)])
+    strangers = np.flatnonzero(regions["label"].to_numpy() != target_class)
+    negatives = np.zeros(0, dtype=np.int64)
+    if len(chosen) and len(strangers):
+        picked = match_sizes(sizes[chosen], sizes[strangers], num=num_negatives, seed=seed + 1)
+        negatives = strangers[picked]
+    removed = _union(scoring, *pool)
+    return ForwardPlan(members, _union(chosen, removed, negatives), removed, negatives)
+
+
+def measure_regions(
+    plan: ForwardPlan,
+    regions: pd.DataFrame,
+    probe: Probe,
+    load_clip: LoadClip,
+    class_index: int,
+    clip_logits: NDArray[np.float32],
+    *,
+    progress: Progress,
+) -> RegionResponses:
+    """Forward the planned regions, clip by clip.
+
+    Parameters
+    ----------
+    plan : ForwardPlan
+    regions : DataFrame
+        With ``video``, ``clip``, ``clip_id`` and ``index``.
+    probe : Probe
+    load_clip : callable
+        Gives clip ``clip`` of ``video``.
+    class_index : int
+        Class whose margin is measured.
+    clip_logits : (clips, K) float32
+        Output for each whole clip, by ``clip_id``.
+    progress : Progress
+        Advanced once for each region.
+    """
+    num_rows = len(regions)
+    insertion, deletion = (np.full(num_rows, np.nan, dtype=np.float32) for _ in range(2))
+    features = np.zeros((num_rows, 0), dtype=np.float32)
+    alone, removed = plan.alone, set(plan.removed.tolist())
+    clip_ids = regions["clip_id"].to_numpy()[alone]
+    index = regions["index"].to_numpy()
+    for clip_id in np.unique(clip_ids):
+        rows = alone[clip_ids == clip_id]
+        first = regions.iloc[rows[0]]
+        clip = load_clip(str(first["video"]), int(first["clip"]))
+        found = probe.alone(clip, [[], *([i] for i in index[rows])])
+        if features.shape[1] == 0:
+            features = np.full((num_rows, found.features.shape[1]), np.nan, dtype=np.float32)
+        margins = margin(found.logits, class_index)
+        features[rows] = found.features[1:]
+        insertion[rows] = margins[1:] - margins[0]
+        taken = np.array([row for row in rows if int(row) in removed], dtype=np.int64)
+        if len(taken):
+            whole = margin(clip_logits[clip_id][None], class_index)[0]
+            left = probe.without(clip, [[i] for i in index[taken]])
+            deletion[taken] = whole - margin(left, class_index)
+        progress.advance(len(rows))
+    return RegionResponses(features, insertion, deletion)
+
+
+def _union(*rows: Rows) -> Rows:
+    return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *rows]))
+
+
+def _spread(rows: Rows, video: NDArray[np.object_], most: int, rng: np.random.Generator) -> Rows:
+    """Up to ``most`` of ``rows``, drawn in turn from each video."""
+    if len(rows) <= most:
+        return rows
+    shuffled = rng.permutation(rows)
+    turn = pd.Series(video[shuffled]).groupby(video[shuffled]).cumcount().to_numpy()
+    return np.sort(shuffled[np.argsort(turn, kind="stable")[:most]])
