@@ -61,6 +61,7 @@ class CavOptions:
     masked: bool = True
     num_accuracy_permutations: int = 199
     max_accuracy_p: float = 0.05
+    num_negatives: int = 160
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class EvaluationOptions:
 
     max_concepts: int = 5
     num_random_orders: int = 20
+    num_area_draws: int = 5
     clips_per_video: int = 2
     fill: Literal["mean", "blur"] = "mean"
     num_bootstrap: int = 10_000

@@ -1,0 +1,167 @@
+"""scores → evaluation: what the network still sees when the top concepts are added or removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from ace3d_fast.config import EvaluationOptions
+from ace3d_fast.learn.significance import paired_bootstrap
+from ace3d_fast.models.probe import Probe
+from ace3d_fast.types import Progress, SegmentedClip
+
+ORDERS = ("top", "random", "least", "area_matched")
+CURVES = ("ssc", "sdc")
+METRICS = ("accuracy", "probability", "logit")
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _ClipRegions:
+    """Regions of one clip: ``index``, ``concept`` and ``size``, all (R,)."""
+
+    index: NDArray[np.int64]
+    concept: NDArray[np.int64]
+    size: NDArray[np.int64]
+
+    def of(self, concepts: Iterable[int]) -> frozenset[int]:
+        """Region indices of the given concepts."""
+        return frozenset(self.index[np.isin(self.concept, list(concepts))].tolist())
+
+
+def evaluate_concepts(
+    ranking: Sequence[int],
+    regions: pd.DataFrame,
+    clips: pd.DataFrame,
+    probe: Probe,
+    load_clip: Callable[[str, int], SegmentedClip],
+    class_index: int,
+    options: EvaluationOptions,
+    *,
+    seed: int,
+    progress: Progress,
+) -> pd.DataFrame:
+    """SSC and SDC: accuracy after adding or removing the regions of k concepts, k = 0 .. 5.
+
+    Parameters
+    ----------
+    ranking : sequence of int
+        Concepts, the one with the highest score first.
+    regions : DataFrame
+        With ``clip_id``, ``index``, ``concept`` and ``num_voxels``.
+    clips : DataFrame
+        The clips to evaluate, with ``clip_id``, ``video`` and ``clip``.
+    probe : Probe
+    load_clip : callable
+        Gives clip ``clip`` of ``video``.
+    class_index : int
+    options : EvaluationOptions
+    seed : int
+    progress : Progress
+        Advanced once for each clip.
+
+    Returns
+    -------
+    DataFrame
+        A row per curve (``ssc`` adds to the fill, ``sdc`` removes), order and k, averaged over videos:
+        ``accuracy``, ``probability``, ``logit``; ``low`` and ``high`` bound the accuracy. ``gap`` is the
+        difference in accuracy to the order ``random``, ``gap_area`` to ``area_matched`` (regions drawn at
+        random until their volume equals that of the top k), both positive where this order is better.
+        Intervals are 95 % bootstraps over videos, paired. Empty without concepts.
+    """
+    if not ranking or clips.empty:
+        return _summary(np.zeros((0, 2, len(ORDERS), 1, len(METRICS))), options, seed)
+    rng = np.random.default_rng(seed)
+    most = min(options.max_concepts, len(ranking))
+    orders = {
+        "top": [list(ranking)],
+        "least": [list(ranking)[::-1]],
+        "random": [rng.permutation(ranking).tolist() for _ in range(options.num_random_orders)],
+    }
+    by_video: dict[str, list[Floats]] = {}
+    for row in clips.to_dict("records"):
+        here = regions[regions["clip_id"] == row["clip_id"]]
+        found = _ClipRegions(*(here[name].to_numpy(np.int64) for name in ("index", "concept", "num_voxels")))
+        sets = _region_sets(found, orders, most, options.num_area_draws, rng)
+        clip = load_clip(str(row["video"]), int(row["clip"]))
+        by_video.setdefault(str(row["video"]), []).append(_measure(clip, sets, probe, class_index))
+        progress.advance()
+    values = np.stack([np.mean(by_video[video], axis=0) for video in sorted(by_video)])
+    return _summary(values, options, seed)
+
+
+def _region_sets(
+    found: _ClipRegions,
+    orders: dict[str, list[list[int]]],
+    most: int,
+    num_area_draws: int,
+    rng: np.random.Generator,
+) -> dict[str, list[list[frozenset[int]]]]:
+    """For each order and k the sets of regions to add or remove, one set a draw."""
+    sets = {
+        order: [[found.of(draw[:k]) for draw in draws] for k in range(most + 1)]
+        for order, draws in orders.items()
+    }
+    size_of = dict(zip(found.index.tolist(), found.size.tolist(), strict=True))
+    sets["area_matched"] = []
+    for (top,) in sets["top"]:
+        wanted = sum(size_of[i] for i in top)
+        draws = []
+        for _ in range(num_area_draws):
+            shuffled = rng.permutation(len(found.index))
+            total = np.cumsum(found.size[shuffled])
+            count = int(np.abs(np.concatenate([[0], total]) - wanted).argmin())
+            draws.append(frozenset(found.index[shuffled[:count]].tolist()))
+        sets["area_matched"].append(draws)
+    return sets
+
+
+def _measure(
+    clip: SegmentedClip, sets: dict[str, list[list[frozenset[int]]]], probe: Probe, class_index: int
+) -> Floats:
+    """(2, orders, k, metrics) of one clip, averaged over draws; equal sets are forwarded once."""
+    unique = sorted({s for order in sets.values() for draws in order for s in draws}, key=sorted)
+    members = [sorted(s) for s in unique]
+    logits = np.stack([probe.alone(clip, members).logits, probe.without(clip, members)])
+    metrics = np.stack(
+        [
+            logits.argmax(axis=2) == class_index,
+            softmax(logits.astype(np.float64), axis=2)[..., class_index],
+            logits[..., class_index],
+        ],
+        axis=-1,
+    )
+    where = {s: i for i, s in enumerate(unique)}
+    picked = [
+        [metrics[:, [where[s] for s in draws]].mean(axis=1) for draws in sets[order]] for order in ORDERS
+    ]
+    return np.moveaxis(np.array(picked, dtype=np.float64), 2, 0)
+
+
+def _summary(values: Floats, options: EvaluationOptions, seed: int) -> pd.DataFrame:
+    """Average ``values`` (videos, curves, orders, k, metrics) over videos, with intervals."""
+    num_videos, accuracy = len(values), values[..., 0]
+    columns = ["curve", "order", "k", *METRICS, "low", "high"]
+    columns += ["gap", "gap_low", "gap_high", "gap_area", "gap_area_low", "gap_area_high", "num_videos"]
+    if num_videos == 0:
+        return pd.DataFrame(columns=columns)
+    sign = np.array([1.0, -1.0])[None, :, None, None]
+    random, area = (accuracy[:, :, ORDERS.index(name), None] for name in ("random", "area_matched"))
+    stacked = np.stack([accuracy, sign * (accuracy - random), sign * (accuracy - area)], axis=-1)
+    found = paired_bootstrap(stacked, num_draws=options.num_bootstrap, seed=seed)
+    means = values.mean(axis=0)
+    rows = []
+    for c, curve in enumerate(CURVES):
+        for o, order in enumerate(ORDERS):
+            for k in range(values.shape[3]):
+                at = (c, o, k)
+                ends = [found.low[at][0], found.high[at][0]]
+                gaps = [part[at][i] for i in (1, 2) for part in (found.mean, found.low, found.high)]
+                rows.append([curve, order, k, *means[at], *ends, *gaps, num_videos])
+    table = pd.DataFrame(rows, columns=columns)
+    return table.astype({"k": np.int32, "num_videos": np.int32})
