@@ -14,8 +14,31 @@ from ace3d_fast.learn.checks import Labels, check_matrix, check_pair, group_code
 from ace3d_fast.learn.linear import fit_direction
 from ace3d_fast.types import Cav
 
+__all__ = [
+    "CrossFit",
+    "cav_accuracy",
+    "cross_fit_directions",
+    "fit_cavs",
+    "fit_cavs_batched",
+]
+
 FloatArray = NDArray[np.float64]
 CROSS_FIT_SETS = 5
+
+
+class CrossFit(dict[str, NDArray[np.float32]]):
+    """Unit directions (C,) float32 by the group they have not seen.
+
+    A group that held no row gets the direction of all rows, which has not seen it either; where
+    nothing is left to fit a direction, it is zero.
+    """
+
+    def __init__(self, whole: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.whole = whole
+
+    def __missing__(self, group: str) -> NDArray[np.float32]:
+        return self.whole
 
 
 def fit_cavs(
@@ -164,7 +187,7 @@ def cross_fit_directions(
     *,
     method: CavMethod = "fast",
     seed: int,
-) -> dict[str, NDArray[np.float32]]:
+) -> CrossFit:
     """Fit, for each group, a direction that has not seen the group: to score it fairly.
 
     Parameters
@@ -178,8 +201,8 @@ def cross_fit_directions(
 
     Returns
     -------
-    dict of group to (C,) float32
-        Unit directions. A group without which no positive or no negative is left has none.
+    CrossFit
+        A dict of group to (C,) float32, which also answers for groups that hold no row.
 
     Raises
     ------
@@ -192,10 +215,12 @@ def cross_fit_directions(
     names_pos, names_neg = np.asarray(groups_positive), np.asarray(groups_negative)
     group_codes(where, "groups_positive", names_pos, len(pos))
     group_codes(where, "groups_negative", names_neg, len(neg))
-    directions = {}
+    whole = _mean_direction(pos, neg, method, np.random.default_rng(seed))
+    directions = CrossFit(whole.astype(np.float32))
     for position, name in enumerate(np.unique(np.concatenate([names_pos, names_neg]))):
         kept_pos, kept_neg = pos[names_pos != name], neg[names_neg != name]
         if len(kept_pos) == 0 or len(kept_neg) == 0:
+            directions[str(name)] = np.zeros_like(directions.whole)
             continue
         direction = _mean_direction(kept_pos, kept_neg, method, np.random.default_rng([seed, position]))
         directions[str(name)] = direction.astype(np.float32)
