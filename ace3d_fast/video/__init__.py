@@ -1,0 +1,1 @@
+"""Videos in and out: listing, decoding, writing, and videos whose true concepts are known."""

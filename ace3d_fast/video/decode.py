@@ -1,0 +1,292 @@
+"""video file → clips of RGB frames, with memory that does not grow with the file.
+
+Frame ``k`` of a clip is the source frame nearest ``k / segment_fps`` by its timestamp (the earlier of two
+equally near), counted from the first frame. FFmpeg's swscale converts the colour and scales in one pass, only
+for the frames that are used; its bilinear filter widens when it shrinks, so it does not alias. Against
+float arithmetic on the full-size RGB frame it differs by about one grey level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ace3d_fast.errors import InputError, VideoError, expected
+from ace3d_fast.types import Clip, ClipSampling, Video
+
+SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+LONGEST_GAP_SECONDS = 60.0  # a longer jump between timestamps is a break in the file, not a still picture
+MAX_MISSING_SHARE = 0.05  # of a file's announced length, before it counts as truncated
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """Facts about a video's picture.
+
+    Attributes
+    ----------
+    num_frames : int
+        Counted packets; a decoder may give fewer frames.
+    fps : float
+    width, height : int
+        Pixels, as stored.
+    duration_seconds : float
+    """
+
+    num_frames: int
+    fps: float
+    width: int
+    height: int
+    duration_seconds: float
+
+
+def probe_video(path: str | Path) -> VideoInfo:
+    """Read the facts of a video, without decoding it.
+
+    Raises
+    ------
+    VideoError
+        Where the file is missing, no video, truncated, or holds no picture.
+    """
+    path = Path(path)
+    with _open(path) as (container, stream):
+        rate = _frame_rate(stream)
+        num_packets, seconds = _count_packets(container, stream, path)
+        return VideoInfo(num_packets, rate, stream.width, stream.height, seconds or num_packets / rate)
+
+
+def read_clips(video: Video, sampling: ClipSampling, *, limit: int | None = None) -> Iterator[Clip]:
+    """Decode ``video`` into consecutive clips that do not overlap.
+
+    Parameters
+    ----------
+    video : Video
+    sampling : ClipSampling
+    limit : int, optional
+        Most clips to read.
+
+    Yields
+    ------
+    Clip
+        Frames (stride * T, crop, crop, 3) uint8 RGB: the short side of the picture (rotated as the file says)
+        resized to ``resize_px``, the centre cut out. A last clip that is not whole is dropped; a video
+        shorter than one clip repeats its last frame.
+
+    Raises
+    ------
+    InputError
+        Where the crop is larger than the resized picture.
+    VideoError
+        Where the video cannot be used: no video, truncated, no frame or a single one.
+    """
+    if sampling.crop_px > sampling.resize_px:
+        fact = f"{sampling.crop_px} px of {sampling.resize_px} px"
+        raise InputError(expected("read_clips", "the crop", "to fit into the resized short side", fact))
+    probe_video(video.path)
+    wanted = sampling.num_segment_frames
+    picture = _Picture(sampling.resize_px, sampling.crop_px)
+    frames: list[Tensor] = []
+    index = 0
+    for frame in _frames_at(video.path, sampling.segment_fps, picture):
+        frames.append(frame)
+        if len(frames) == wanted:
+            yield _clip(video, index, frames, sampling)
+            frames, index = [], index + 1
+            if index == limit:
+                return
+    if index == 0:
+        frames += [frames[-1]] * (wanted - len(frames))
+        yield _clip(video, 0, frames, sampling)
+
+
+def read_all_frames(video: Video, size_px: int) -> Tensor:
+    """Decode every frame, squashed to a square: (T, size_px, size_px, 3) uint8.
+
+    The published pipeline's reading (arXiv 2206.05275); memory grows with the length of the video.
+
+    Raises
+    ------
+    VideoError
+        As `read_clips`.
+    """
+    probe_video(video.path)
+    reformatter = VideoReformatter()
+    with _open(video.path) as (container, stream):
+        decoded = _decode(container, stream, video.path)
+        frames = [_to_rgb(reformatter, frame, size_px, size_px) for frame in decoded]
+    if len(frames) < 2:
+        raise _too_few(video.path, len(frames))
+    return torch.from_numpy(np.stack(frames))
+
+
+def _clip(video: Video, index: int, frames: list[Tensor], sampling: ClipSampling) -> Clip:
+    return Clip(video, index, index * sampling.span_seconds, torch.stack(frames), sampling.stride)
+
+
+class _Picture:
+    """Turns a decoded frame into the (crop, crop, 3) uint8 centre of its resized self."""
+
+    def __init__(self, resize_px: int, crop_px: int) -> None:
+        self.resize_px, self.crop_px = resize_px, crop_px
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: Any) -> Tensor:
+        scale = self.resize_px / min(frame.width, frame.height)
+        width, height = (max(self.crop_px, round(side * scale)) for side in (frame.width, frame.height))
+        rgb = _to_rgb(self._reformatter, frame, width, height)
+        top, left = ((side - self.crop_px) // 2 for side in rgb.shape[:2])
+        return torch.from_numpy(rgb[top : top + self.crop_px, left : left + self.crop_px].copy())
+
+
+def _to_rgb(reformatter: VideoReformatter, frame: Any, width: int, height: int) -> NDArray[np.uint8]:
+    """Scale to ``width`` × ``height`` as stored, then turn the picture as the file says."""
+    scaled = reformatter.reformat(frame, width, height, "rgb24", interpolation=SCALING, threads=1)
+    rgb = np.asarray(scaled.to_ndarray(), dtype=np.uint8)
+    quarter_turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.rot90(rgb, quarter_turns) if quarter_turns else rgb
+
+
+def _frames_at(path: Path, fps: float, picture: _Picture) -> Iterator[Tensor]:
+    """The frames nearest to ``0, 1, 2 … / fps`` seconds after the first one."""
+    previous: Any = None
+    previous_seconds, index, num_frames = 0.0, 0, 0
+    period = 1.0 / fps
+    for seconds, frame in _timed(path):
+        num_frames += 1
+        if previous is not None:
+            until = (previous_seconds + seconds) / 2 + 1e-9
+            period = seconds - previous_seconds
+            if index / fps <= until:
+                shown = picture(previous)
+                while index / fps <= until:
+                    yield shown
+                    index += 1
+        previous, previous_seconds = frame, seconds
+    if num_frames < 2:
+        raise _too_few(path, num_frames)
+    if index / fps <= previous_seconds + period / 2:
+        shown = picture(previous)
+        while index / fps <= previous_seconds + period / 2:
+            yield shown
+            index += 1
+
+
+def _timed(path: Path) -> Iterator[tuple[float, Any]]:
+    """(seconds since the first frame, frame), strictly increasing.
+
+    A frame without a timestamp follows its predecessor by one frame period; so does one whose timestamp goes
+    back or leaps by more than a minute, and time counts on from there.
+    """
+    with _open(path) as (container, stream):
+        period = 1.0 / _frame_rate(stream)
+        origin: float | None = None
+        seconds = 0.0
+        for index, frame in enumerate(_decode(container, stream, path)):
+            follows = seconds + period if index else 0.0
+            stamp = frame.time
+            if stamp is None:
+                seconds = follows
+            elif origin is None or not seconds < stamp - origin <= seconds + LONGEST_GAP_SECONDS:
+                seconds, origin = follows, stamp - follows
+            else:
+                seconds = stamp - origin
+            yield seconds, frame
+
+
+def _decode(container: Any, stream: Any, path: Path) -> Iterator[Any]:
+    """Frames in the order they are shown; packets that do not decode are passed over, up to a share."""
+    stream.thread_type = "AUTO"
+    num_packets = num_bad = 0
+    for packet in container.demux(stream):
+        num_packets += 1
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            num_bad += 1
+            continue
+        yield from frames
+    if num_bad > MAX_MISSING_SHARE * num_packets:
+        fact = f"{num_bad} of {num_packets} packets that do not"
+        raise VideoError(expected("read_clips", str(path), "to decode", fact, "the file is damaged"))
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[tuple[Any, Any]]:
+    """The open container and the stream of its picture."""
+    if not path.is_file():
+        raise VideoError(expected("read_clips", str(path), "to be a video file", "no such file"))
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "unreadable"
+        fact = f"a file of {path.stat().st_size} bytes that FFmpeg cannot open ({reason.lower()})"
+        todo = "it is truncated or no video"
+        raise VideoError(expected("read_clips", str(path), "to be a video", fact, todo)) from error
+    with container:
+        streams = [s for s in container.streams.video if not _is_cover(s)]
+        if not streams:
+            kinds = sorted({str(s.type) for s in container.streams}) or ["no stream"]
+            fact = f"a file with {' and '.join(kinds)} only"
+            raise VideoError(expected("read_clips", str(path), "to hold moving pictures", fact))
+        yield container, streams[0]
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether the stream is a still picture attached to audio."""
+    attached = getattr(getattr(av.stream, "Disposition", None), "attached_pic", 0)
+    return bool(getattr(stream, "disposition", 0) & attached)
+
+
+def _frame_rate(stream: Any) -> float:
+    """Frames per second as the file tells it; 25 where it does not."""
+    return float(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
+
+
+def _count_packets(container: Any, stream: Any, path: Path) -> tuple[int, float]:
+    """(Number of the picture's packets, seconds they span); raises where the file ends before its time.
+
+    Reads the packets without decoding them. The length a file announces is trusted in the formats that
+    announce one: MP4 and its kin, Matroska and WebM, AVI.
+    """
+    num_packets, first, last = 0, float("inf"), 0.0
+    try:
+        for packet in container.demux():
+            if packet.pts is None or packet.size == 0:
+                num_packets += packet.stream is stream and packet.size > 0
+                continue
+            num_packets += packet.stream is stream
+            if packet.stream is stream or stream.duration is None:
+                start = float(packet.pts * packet.time_base)
+                first = min(first, start)
+                last = max(last, start + float((packet.duration or 0) * packet.time_base))
+    except av.FFmpegError:
+        pass  # what could be read is judged below
+    present = max(last - first, 0.0) if num_packets else 0.0
+    if num_packets == 0:
+        raise _too_few(path, 0)
+    name = container.format.name
+    announced = 0.0
+    if "mp4" in name or "matroska" in name:
+        announced = float(stream.duration * stream.time_base if stream.duration else 0)
+        announced = announced or (container.duration or 0) / 1e6
+    elif "avi" in name and stream.frames:
+        announced, present = float(stream.frames), float(num_packets)
+    if present < (1 - MAX_MISSING_SHARE) * announced - 1e-6:
+        fact = f"{present / announced:.0%} of its announced length"
+        raise VideoError(expected("read_clips", str(path), "to be whole", fact, "the file is truncated"))
+    return num_packets, last - first if first < last else 0.0
+
+
+def _too_few(path: Path, num_frames: int) -> VideoError:
+    got = "a single frame" if num_frames else "no frame"
+    return VideoError(expected("read_clips", str(path), "to hold at least 2 frames", got))

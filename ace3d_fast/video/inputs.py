@@ -1,0 +1,134 @@
+"""What the user names → the videos of a run."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ace3d_fast.errors import InputError, expected
+from ace3d_fast.types import Video
+
+EXTENSIONS = (
+    *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts"),
+    *(".wmv", ".asf", ".flv", ".f4v", ".3gp", ".ogv", ".vob", ".gif"),
+)
+
+
+def list_videos(paths: Sequence[str | Path]) -> list[Video]:
+    """List the videos that ``paths`` name.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Each a folder with one subfolder per class; a folder of videos, whose name is their class; a CSV
+        file of rows ``path,label[,group]`` (header optional, paths relative to the file); or a video file,
+        whose folder is its class.
+
+    Returns
+    -------
+    list of Video
+        In the order of ``paths``, sorted by name within a folder. Identifiers are unique; a video without
+        a group is its own group. A file that is named twice with one class is listed once.
+
+    Raises
+    ------
+    InputError
+        Where a path is missing, holds no video, or one file is given two classes.
+    """
+    if not paths:
+        raise InputError(expected("list_videos", "videos", "to name a folder, CSV or file", "nothing"))
+    videos: list[Video] = []
+    labels: dict[Path, str] = {}
+    taken: set[str] = set()
+    for path in map(Path, paths):
+        for video in _list_one(path):
+            file = video.path.resolve()
+            if file in labels:
+                if labels[file] != video.label:
+                    raise InputError(
+                        expected(
+                            "list_videos",
+                            str(video.path),
+                            "to have one class",
+                            f"{labels[file]!r} and {video.label!r}",
+                        )
+                    )
+                continue
+            labels[file] = video.label
+            videos.append(_with_unique_id(video, path, taken))
+            taken.add(videos[-1].id)
+    return videos
+
+
+def _list_one(path: Path) -> Iterator[Video]:
+    if path.is_dir():
+        return _list_folder(path)
+    if not path.exists():
+        raise InputError(
+            expected("list_videos", str(path), "to be a folder, a CSV file or a video", "nothing there")
+        )
+    if path.suffix.lower() == ".csv":
+        return _list_csv(path)
+    return iter([_video(path, f"{path.absolute().parent.name}/{path.name}", path.absolute().parent.name)])
+
+
+def _list_folder(folder: Path) -> Iterator[Video]:
+    classes = [sub for sub in sorted(folder.iterdir()) if sub.is_dir() and not sub.name.startswith(".")]
+    found = [(sub.name, file) for sub in classes for file in _files(sub)]
+    if not found:
+        found = [(folder.absolute().name, file) for file in _files(folder)]
+    if not found:
+        looked = f"looked for {' '.join('*' + e for e in EXTENSIONS[:6])} and the like in {folder}/<class>/"
+        raise InputError(
+            expected("list_videos", str(folder), "to hold videos in class subfolders", "none", looked)
+        )
+    for label, file in found:
+        yield _video(file, file.relative_to(folder).as_posix(), label)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [
+        file
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() in EXTENSIONS and file.is_file() and not file.name.startswith(".")
+    ]
+
+
+def _list_csv(table: Path) -> Iterator[Video]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as lines:
+            rows = [(number, row) for number, row in enumerate(csv.reader(lines), 1) if any(row)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            expected("list_videos", str(table), "to be a CSV file in UTF-8", f"{error}")
+        ) from error
+    if rows and [cell.strip().lower() for cell in rows[0][1][:2]] == ["path", "label"]:
+        rows = rows[1:]
+    if not rows:
+        raise InputError(expected("list_videos", str(table), "to hold rows path,label[,group]", "none"))
+    for number, row in rows:
+        cells = [cell.strip() for cell in row]
+        where = f"row {number} of {table}"
+        if len(cells) not in (2, 3) or not cells[0] or not cells[1]:
+            raise InputError(expected("list_videos", where, "to be path,label[,group]", repr(",".join(row))))
+        file = table.parent / cells[0]
+        if not file.is_file():
+            raise InputError(expected("list_videos", where, "to name a video file", f"{file}: nothing there"))
+        group = cells[2] if len(cells) == 3 and cells[2] else ""
+        yield _video(file, Path(cells[0]).as_posix(), cells[1], group)
+
+
+def _video(path: Path, name: str, label: str, group: str = "") -> Video:
+    return Video(name, path, label, group or name)
+
+
+def _with_unique_id(video: Video, source: Path, taken: set[str]) -> Video:
+    """Put the name of its source, then a number, to an identifier that is in use."""
+    name, number = video.id, 2
+    if name in taken:
+        name = stem = f"{source.absolute().name}/{video.id}"
+        while name in taken:
+            name, number = f"{stem}#{number}", number + 1
+    return replace(video, id=name, group=name if video.group == video.id else video.group)
