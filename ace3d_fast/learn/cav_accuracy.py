@@ -42,8 +42,9 @@ def cav_accuracy(
     Returns
     -------
     accuracy : float
-        Balanced accuracy (mean of both classes' rates of correct rows) over folds of whole videos, at
-        most 5. NaN where one class comes from a single video.
+        Balanced accuracy over at most 5 folds of whole videos: the mean of both classes' rates of
+        correct rows, a rate being averaged within each video first. NaN where one class comes
+        from a single video.
     p : float
         Share of label permutations that do as well, itself included. What is exchanged is
         the label of whole videos, each with its share of positives, and within a mixed video
@@ -75,7 +76,7 @@ def cav_accuracy(
     num_groups = int(groups.max()) + 1
     blocks = rng.permutation(num_groups)[groups] % min(num_groups, MAX_BLOCKS)
     labels = np.concatenate([is_positive[None], _permute_labels(is_positive, groups, num_permutations, rng)])
-    values = _fast_accuracies(x, labels, blocks)
+    values = _fast_accuracies(x, labels, groups, blocks)
     return accuracy, float(permutation_p(values[0], values[1:], "greater"))
 
 
@@ -95,8 +96,12 @@ def _held_out_accuracy(
         if len(train_pos) and len(train_neg):
             direction, bias = fit_direction(train_pos, train_neg, method, int(rng.integers(2**31)))
             correct[held] = (x[held] @ direction + bias > 0) == is_positive[held]
-    rates = [correct[side][~np.isnan(correct[side])] for side in (is_positive, ~is_positive)]
-    return float(np.mean([rate.mean() if rate.size else np.nan for rate in rates]))
+    judged = ~np.isnan(correct)
+    rates = []
+    for side in (is_positive & judged, ~is_positive & judged):
+        weights = _video_weights(side[None], groups)[0]
+        rates.append(float(weights @ np.nan_to_num(correct) / weights.sum()) if side.any() else np.nan)
+    return float(np.mean(rates))
 
 
 def assign_folds(
@@ -158,35 +163,41 @@ def _permute_labels(
     return positive
 
 
-def _fast_accuracies(x: FloatArray, labels: NDArray[np.bool_], blocks: IntArray) -> FloatArray:
+def _fast_accuracies(
+    x: FloatArray, labels: NDArray[np.bool_], groups: IntArray, blocks: IntArray
+) -> FloatArray:
     """Balanced held-out accuracy of the ``fast`` direction under each of (B, rows) labellings.
 
-    Holding out a block subtracts its sums from those of all rows, so that every labelling and
-    block costs two matrix products. A row whose block leaves no positive or no negative counts half.
+    Every video counts the same, in the means and in the rates: were large ones to count more, labels
+    could not be exchanged between videos of different size. Holding out a block subtracts its sums from
+    those of all rows, so that every labelling and block costs a few matrix products. A row whose
+    block leaves no positive or no negative counts half.
     """
-    weights = labels.astype(np.float64)
-    counts = np.stack([weights.sum(axis=1), (1 - weights).sum(axis=1)])
     correct = np.zeros((2, len(labels)))
     with one_thread():
-        sums = weights @ x
-        total = x.sum(axis=0)
+        weights = np.stack([_video_weights(side, groups) for side in (labels, ~labels)])
+        sums, counts = weights @ x, weights.sum(axis=2)
         for block in np.unique(blocks):
             held = blocks == block
-            held_weights, held_x = weights[:, held], x[held]
-            held_sums = held_weights @ held_x
-            num_pos = counts[0] - held_weights.sum(axis=1)
-            num_neg = counts[1] - (1 - held_weights).sum(axis=1)
-            left = total - held_x.sum(axis=0)
-            mean_pos = (sums - held_sums) / np.maximum(num_pos, 1)[:, None]
-            mean_neg = (left - (sums - held_sums)) / np.maximum(num_neg, 1)[:, None]
-            direction = mean_pos - mean_neg
-            middle = ((mean_pos + mean_neg) * direction).sum(axis=1) / 2
+            held_weights, held_x = weights[:, :, held], x[held]
+            left = counts - held_weights.sum(axis=2)
+            usable = (left > 0.5).all(axis=0)  # weights of a video add up to 1
+            means = (sums - held_weights @ held_x) / np.maximum(left, 0.5)[:, :, None]
+            direction = means[0] - means[1]
+            middle = (means.sum(axis=0) * direction).sum(axis=1) / 2
             positive = (direction @ held_x.T > middle[:, None]).astype(np.float64)
-            positive[(num_pos == 0) | (num_neg == 0)] = 0.5
-            correct[0] += (held_weights * positive).sum(axis=1)
-            correct[1] += ((1 - held_weights) * (1 - positive)).sum(axis=1)
-    rates: FloatArray = (correct / np.maximum(counts, 1)).mean(axis=0)
+            positive[~usable] = 0.5
+            correct[0] += (held_weights[0] * positive).sum(axis=1)
+            correct[1] += (held_weights[1] * (1 - positive)).sum(axis=1)
+    rates: FloatArray = (correct / np.maximum(counts, 1e-12)).mean(axis=0)
     return rates
+
+
+def _video_weights(chosen: NDArray[np.bool_], groups: IntArray) -> FloatArray:
+    """(B, rows): one over the number of chosen rows of the same video, 0 for rows not chosen."""
+    indicator = np.eye(int(groups.max()) + 1)[groups]
+    counts = chosen.astype(np.float64) @ indicator
+    return np.where(chosen, 1 / np.maximum(counts, 1)[:, groups], 0.0)
 
 
 def _joint_groups(
