@@ -54,11 +54,10 @@ class ConceptOptions:
 
 @dataclass(frozen=True)
 class CavOptions:
-    """Concept activation vectors. ``masked``: fitted on members forwarded alone, in place."""
+    """Concept activation vectors against ``num_negatives`` regions of other classes."""
 
     method: CavMethod = "fast"
     num_random_sets: int = 20
-    masked: bool = True
     num_accuracy_permutations: int = 199
     max_accuracy_p: float = 0.05
     num_negatives: int = 160
@@ -68,17 +67,22 @@ class CavOptions:
 class ScoreOptions:
     """Scores and their significance.
 
-    ``forwards_per_concept`` bounds the regions of a concept that are removed and kept alone;
-    as many regions of the matched pool are forwarded beside them.
+    ``measure_effects`` forwards regions alone and removes them; CAVs are then fitted on features of
+    regions that stand alone. ``forwards_per_concept`` bounds these regions for a concept; as many
+    regions of the matched pool are forwarded beside them. ``disjoint_videos`` lets other videos
+    discover concepts, fit their CAVs and score them.
     """
 
     test: Literal["permutation", "paired_t"] = "permutation"
+    disjoint_videos: bool = True
+    measure_effects: bool = True
     retention_gate: bool = True
     forwards_per_concept: int = 48
     num_retention_members: int = 10
     min_retention: float = 0.35
     num_permutations: int = 999
     max_q: float = 0.05
+    max_p: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,13 @@ def with_preset(options: RunOptions, preset: Preset) -> RunOptions:
             preset=preset,
             features=replace(options.features, mode="patch", center=False),
             concepts=replace(options.concepts, num_clusters=25, keep_rule="published"),
-            cavs=replace(options.cavs, method="sgd", masked=False),
-            scores=replace(options.scores, test="paired_t", retention_gate=False),
+            cavs=replace(options.cavs, method="sgd"),
+            scores=replace(
+                options.scores,
+                test="paired_t",
+                disjoint_videos=False,
+                measure_effects=False,
+                retention_gate=False,
+            ),
         )
     raise InputError(expected("run", "preset", "calibrated or stce", repr(preset)))

@@ -179,6 +179,27 @@ class Cav:
 
 
 @dataclass(frozen=True, slots=True)
+class ConceptCav:
+    """A concept's directions.
+
+    Attributes
+    ----------
+    cav : Cav
+    without_group : dict of str to (C,) float32
+        Unit direction fitted without each group of videos; empty where disjoint videos score.
+    """
+
+    cav: Cav
+    without_group: dict[str, NDArray[np.float32]]
+
+    def directions(self, group: str) -> NDArray[np.float32]:
+        """(R, C) float32: the directions that may score a video of ``group``."""
+        if not self.without_group:
+            return self.cav.directions
+        return self.without_group.get(group, self.cav.mean_direction)[None]
+
+
+@dataclass(frozen=True, slots=True)
 class ClipFeatures:
     """What the network says of one clip, region by region.
 

@@ -54,17 +54,18 @@ class Probe:
 
     def alone(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> Response:
         """Keep only the regions of each set; pool the features under them."""
-        return self._respond(clip, region_masks(clip, region_sets), keep=True)
+        return self._respond(clip, region_sets, keep=True)
 
     def without(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Logits (n, K) after the regions of each set are replaced by the fill."""
-        return self._respond(clip, region_masks(clip, region_sets), keep=False).logits
+        return self._respond(clip, region_sets, keep=False).logits
 
-    def _respond(self, clip: SegmentedClip, masks: Tensor, *, keep: bool) -> Response:
+    def _respond(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]], *, keep: bool) -> Response:
         frames = clip.clip.network_frames
         fill = fill_frames(frames, self.fill)
         logits, features = [], []
-        for chunk in masks.split(self.batch):
+        for start in range(0, len(region_sets), self.batch):
+            chunk = region_masks(clip, region_sets[start : start + self.batch])
             shown = chunk if keep else ~chunk
             inputs = torch.where(shown[..., None], frames, fill)
             parts = list(self._windows(inputs, chunk))

@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ace3d_fast.config import CavOptions
-from ace3d_fast.learn.cavs import cav_accuracy, cross_fit_directions, fit_cavs
-from ace3d_fast.types import Cav
+from ace3d_fast.learn.cavs import cross_fit_directions, fit_cavs
+from ace3d_fast.types import ConceptCav
 
 Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class ConceptCav:
-    """A concept's directions.
-
-    Attributes
-    ----------
-    cav : Cav
-    without_group : dict of str to (C,) float32
-        Unit direction fitted without each group of videos; empty where disjoint videos score.
-    """
-
-    cav: Cav
-    without_group: dict[str, NDArray[np.float32]]
-
-    def directions(self, group: str) -> NDArray[np.float32]:
-        """(R, C) float32: the directions that may score a video of ``group``."""
-        if self.without_group:
-            return self.without_group[group][None]
-        return self.cav.directions
 
 
 def fit_concept_cavs(
@@ -74,16 +52,14 @@ def fit_concept_cavs(
         sides = (features[used], features[negatives])
         groups = (group[used], group[negatives])
         cav = fit_cavs(
-            *sides, method=options.method, num_random_sets=options.num_random_sets, seed=seed + concept
-        )
-        accuracy, p = cav_accuracy(
             *sides,
-            *groups,
             method=options.method,
+            num_random_sets=options.num_random_sets,
             seed=seed + concept,
+            groups_positive=groups[0],
+            groups_negative=groups[1],
             num_permutations=options.num_accuracy_permutations,
         )
-        cav = Cav(cav.directions, cav.biases, accuracy, p)
         left_out = {}
         if leave_one_out:
             left_out = cross_fit_directions(*sides, *groups, method=options.method, seed=seed + concept)

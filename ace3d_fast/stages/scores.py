@@ -1,4 +1,4 @@
-"""CAVs → scores: region effect, raw score, TCAV sign and magnitude, and their significance."""
+"""CAVs → scores: every score of every tested concept."""
 
 from __future__ import annotations
 
@@ -9,173 +9,160 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ace3d_fast.learn.matching import null_sets
-from ace3d_fast.learn.significance import (
-    Interval,
-    bootstrap_mean,
-    mean_pairwise_cosine,
-    permutation_p,
-    saturation,
+from ace3d_fast.config import RunOptions
+from ace3d_fast.learn.cavs import fit_cavs
+from ace3d_fast.learn.scores import (
+    ClassGradients,
+    Score,
+    score_directions,
+    score_effect,
+    score_raw,
 )
+from ace3d_fast.learn.significance import paired_t_p
+from ace3d_fast.types import ConceptCav
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
+NAN = float("nan")
+SCORES = (
+    "region_effect",
+    "effect_deletion",
+    "effect_insertion",
+    "raw_score",
+    "raw_times_retention",
+    "tcav_sign",
+    "tcav_magnitude",
+)
 
 
 @dataclass(frozen=True)
-class ClassGradients:
-    """Gradients of the explained class's logit, one per video that scores.
+class Evidence:
+    """What scores are computed from; rows follow the region table.
 
     Attributes
     ----------
-    videos, groups : (V,) object
-    mean : (V, C) float32
-        ``sum_p dA(p)``, mean over the video's clips.
-    cosine : float
-        Mean cosine between clips; near 1 the head is (nearly) linear and signs saturate.
+    regions : DataFrame
+        With ``video``, ``concept`` and ``num_voxels``.
+    features : (R, C) float32
+        Features that were clustered.
+    cavs : dict of int to ConceptCav
+        Concepts that are tested.
+    retention : dict of int to float
+    members : dict of int to (n,) int64
+        Regions of each concept that were chosen for forwards.
+    negatives : (n,) int64
+        Counterexamples.
+    gradients : ClassGradients
+        Of the videos that score.
+    effects : dict of str to (R,) float32
+        Region effects by kind; empty where none were measured.
+    removed : (n,) int64
+        Rows with finite effects.
+    train : frozenset of str
+        Videos that fit directions.
     """
 
-    videos: NDArray[np.object_]
-    groups: NDArray[np.object_]
-    mean: Floats
-    cosine: float
+    regions: pd.DataFrame
+    features: Floats
+    cavs: Mapping[int, ConceptCav]
+    retention: Mapping[int, float]
+    members: Mapping[int, Rows]
+    negatives: Rows
+    gradients: ClassGradients
+    effects: Mapping[str, Floats]
+    removed: Rows
+    train: frozenset[str]
 
 
 @dataclass(frozen=True)
-class Score:
-    """One score of one concept: the value, its interval over videos, and p (NaN where not tested)."""
+class Scored:
+    """Scores of all tested concepts.
 
-    value: float
-    low: float = float("nan")
-    high: float = float("nan")
-    p_value: float = float("nan")
+    Attributes
+    ----------
+    scores : dict of int to dict of str to Score
+        By concept and name; the names are `SCORES`.
+    tests : dict of int to float
+        p-value that decides, for each concept.
+    null_saturation : float
+        Share of null sets whose sign score is exactly 0 or 1, mean over concepts.
+    """
+
+    scores: dict[int, dict[str, Score]]
+    tests: dict[int, float]
+    null_saturation: float
 
 
-def average_gradients(gradients: Floats, clips: pd.DataFrame) -> ClassGradients:
-    """Average clip gradients (clips, C) within videos; ``clips`` has ``video`` and ``group``."""
-    videos = np.array(sorted(clips["video"].unique()), dtype=object)
-    name, group = clips["video"].to_numpy(), clips["group"].to_numpy()
-    mean = np.stack([gradients[name == video].mean(axis=0) for video in videos])
-    groups = np.array([group[name == video][0] for video in videos], dtype=object)
-    return ClassGradients(videos, groups, mean.astype(np.float32), mean_pairwise_cosine(gradients))
+def score_concepts(evidence: Evidence, options: RunOptions) -> Scored:
+    """Score every concept that has a CAV.
 
-
-def score_effect(
-    effect: Mapping[str, Floats],
-    regions: pd.DataFrame,
-    rows: Rows,
-    pool: Rows,
-    *,
-    num_permutations: int,
-    num_bootstrap: int,
-    seed: int,
-) -> dict[str, Score]:
-    """Region effects of a concept against area-matched sets of regions of the same videos.
-
-    Each video counts the same, whatever the number of its regions.
+    The deciding test is the permutation of the region effect, or for the published recipe the paired
+    t-test of the sign scores against those of a random concept.
 
     Parameters
     ----------
-    effect : dict of str to (R,) float32
-        Kinds of effect by name; finite for all rows of ``pool``, which holds ``rows``.
-    regions : DataFrame
-        With ``video`` and ``num_voxels``.
-    rows : (n,) int64
-        The concept's regions in videos that score.
-    pool : (m,) int64
-        All regions of these videos that were forwarded.
-    num_permutations, num_bootstrap, seed : int
+    evidence : Evidence
+    options : RunOptions
     """
-    if not len(rows):
-        return {name: Score(float("nan")) for name in effect}
-    video, size = regions["video"].to_numpy(), regions["num_voxels"].to_numpy()
-    sets = null_sets(
-        size[rows],
-        size[pool],
-        num_sets=num_permutations,
-        seed=seed,
-        member_groups=video[rows],
-        pool_groups=video[pool],
-    )
-    names, counts = np.unique(video[rows], return_counts=True)
-    share = {name: 1 / (len(names) * count) for name, count in zip(names, counts, strict=True)}
-    weights = np.array([share[name] for name in video[rows]])
-    scores = {}
-    for name, values in effect.items():
-        interval = bootstrap_mean(
-            {v: values[rows[video[rows] == v]] for v in names}, num_draws=num_bootstrap, seed=seed
+    video = evidence.regions["video"].to_numpy()
+    size = evidence.regions["num_voxels"].to_numpy()
+    concept = evidence.regions["concept"].to_numpy()
+    trained = np.isin(video, sorted(evidence.train))
+    repeats = {"num_bootstrap": options.evaluation.num_bootstrap, "seed": options.seed}
+    permuted = {**repeats, "num_permutations": options.scores.num_permutations}
+    random_signs = _random_concept_signs(evidence, options)
+    scores: dict[int, dict[str, Score]] = {}
+    tests: dict[int, float] = {}
+    saturations = []
+    for name, cav in evidence.cavs.items():
+        found = {kind: Score(NAN) for kind in SCORES}
+        if evidence.effects:
+            rows = np.intersect1d(evidence.members[name], evidence.removed)
+            found |= score_effect(evidence.effects, video, size, rows, evidence.removed, **permuted)
+        raw, saturated = score_raw(
+            evidence.features,
+            size,
+            np.flatnonzero(trained & (concept == name)),
+            np.flatnonzero(trained),
+            evidence.negatives,
+            evidence.gradients,
+            **permuted,
         )
-        null = values[pool].astype(np.float64)[sets] @ weights
-        observed = float(values[rows].astype(np.float64) @ weights)
-        scores[name] = Score(observed, interval.low, interval.high, float(permutation_p(observed, null)))
-    return scores
+        saturations.append(saturated)
+        kept = evidence.retention[name]
+        found["raw_score"] = raw
+        found["raw_times_retention"] = Score(raw.value * kept, raw.low * kept, raw.high * kept)
+        directions = [cav.directions(str(group)) for group in evidence.gradients.groups]
+        tcav, signs = score_directions(directions, evidence.gradients, **repeats)
+        found |= tcav
+        if options.scores.test == "paired_t":
+            p = paired_t_p(signs, random_signs)
+            found["tcav_sign"] = Score(tcav["tcav_sign"].value, *_ends(tcav["tcav_sign"]), p)
+            tests[name] = p
+        else:
+            tests[name] = found["region_effect"].p_value
+        scores[name] = found
+    return Scored(scores, tests, float(np.mean(saturations)) if saturations else NAN)
 
 
-def score_raw(
-    features: Floats,
-    regions: pd.DataFrame,
-    rows: Rows,
-    pool: Rows,
-    negatives: Rows,
-    gradients: ClassGradients,
-    *,
-    num_permutations: int,
-    num_bootstrap: int,
-    seed: int,
-) -> tuple[Score, float]:
-    """The raw score ``(mean_P - mean_N) · gradient``, un-normalised, and how far nulls saturate.
-
-    Parameters
-    ----------
-    features : (R, C) float32
-        Pooled features.
-    regions : DataFrame
-        With ``num_voxels``.
-    rows, pool, negatives : (n,) int64
-        The concept's regions, the regions null sets are drawn from, the counterexamples.
-    gradients : ClassGradients
-    num_permutations, num_bootstrap, seed : int
-
-    Returns
-    -------
-    (Score, float)
-        The score, and the share of null sets whose sign score is exactly 0 or 1.
-    """
-    size = regions["num_voxels"].to_numpy()
-    base = features[negatives].astype(np.float64).mean(axis=0)
-    by_video = gradients.mean.astype(np.float64) @ (features[rows].astype(np.float64).mean(axis=0) - base)
-    sets = null_sets(size[rows], size[pool], num_sets=num_permutations, seed=seed)
-    member = np.zeros((num_permutations, len(pool)))
-    np.add.at(member, (np.arange(num_permutations)[:, None], sets), 1 / len(rows))
-    null = (member @ features[pool].astype(np.float64) - base) @ gradients.mean.astype(np.float64).T
-    interval = _over_videos(by_video, num_bootstrap, seed)
-    p = float(permutation_p(by_video.mean(), null.mean(axis=1)))
-    return Score(interval.mean, interval.low, interval.high, p), saturation((null > 0).mean(axis=1))
+def _ends(score: Score) -> tuple[float, float]:
+    return score.low, score.high
 
 
-def score_directions(
-    directions: list[Floats], gradients: ClassGradients, *, num_bootstrap: int, seed: int
-) -> tuple[dict[str, Score], NDArray[np.float64]]:
-    """TCAV sign and magnitude: share of videos with ``gradient · v > 0``, and its mean.
-
-    Parameters
-    ----------
-    directions : list of (R, C) float32
-        For each video the unit directions that may score it; their number is the same for all.
-    gradients : ClassGradients
-    num_bootstrap, seed : int
-
-    Returns
-    -------
-    (dict of str to Score, (R,) float64)
-        ``tcav_sign`` and ``tcav_magnitude``, and the sign score for each direction.
-    """
-    slopes = np.stack([v @ g for v, g in zip(directions, gradients.mean, strict=True)]).astype(np.float64)
-    sign = _over_videos((slopes > 0).mean(axis=1), num_bootstrap, seed)
-    magnitude = _over_videos(slopes.mean(axis=1), num_bootstrap, seed)
-    scores = {"tcav_sign": Score(*sign), "tcav_magnitude": Score(*magnitude)}
-    return scores, (slopes > 0).mean(axis=0)
-
-
-def _over_videos(values: NDArray[np.float64], num_bootstrap: int, seed: int) -> Interval:
-    return bootstrap_mean([value[None] for value in values], num_draws=num_bootstrap, seed=seed)
+def _random_concept_signs(evidence: Evidence, options: RunOptions) -> NDArray[np.float64]:
+    """Sign scores (R,) of one random set of counterexamples against R others."""
+    if options.scores.test != "paired_t":
+        return np.zeros(0)
+    rng = np.random.default_rng(options.seed)
+    shuffled = rng.permutation(evidence.negatives)
+    half = len(shuffled) // 2
+    cav = fit_cavs(
+        evidence.features[shuffled[:half]],
+        evidence.features[shuffled[half:]],
+        method=options.cavs.method,
+        num_random_sets=options.cavs.num_random_sets,
+        seed=options.seed,
+        num_permutations=0,
+    )
+    directions = [cav.directions] * len(evidence.gradients.videos)
+    return score_directions(directions, evidence.gradients, num_bootstrap=1, seed=0)[1]

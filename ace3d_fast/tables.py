@@ -1,0 +1,126 @@
+"""The tables of a run folder, put together from the records of the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ace3d_fast.stages.scores import SCORES, Scored
+from ace3d_fast.types import ConceptCav
+
+REGION_COLUMNS = [
+    "region",
+    "video",
+    "label",
+    "group",
+    "clip_id",
+    "clip",
+    "start_seconds",
+    "resolution",
+    "index",
+    "num_voxels",
+    "t0",
+    "t1",
+    "y0",
+    "y1",
+    "x0",
+    "x1",
+    "concept",
+    "distance",
+    "effect_deletion",
+    "effect_insertion",
+    "sensitivity",
+]
+CONCEPT_COLUMNS = [
+    "concept",
+    "status",
+    "reason",
+    "num_regions",
+    "num_clips",
+    "num_videos",
+    "largest_video_share",
+    "cav_accuracy",
+    "cav_accuracy_p",
+    "retention",
+    "region_effect",
+    "effect_deletion",
+    "effect_insertion",
+    "raw_score",
+    "raw_times_retention",
+    "tcav_sign",
+    "tcav_magnitude",
+    "p_value",
+    "q_value",
+    "example_regions",
+]
+
+
+def concept_table(
+    kept: pd.DataFrame,
+    cavs: Mapping[int, ConceptCav],
+    retentions: Mapping[int, float],
+    scored: Scored,
+    regions: pd.DataFrame,
+    *,
+    num_examples: int = 8,
+) -> pd.DataFrame:
+    """A row per concept with its counts, scores and example regions; not judged yet."""
+    table = kept.copy()
+    concepts = table["concept"].tolist()
+    nan = float("nan")
+    table["cav_accuracy"] = [cavs[c].cav.accuracy if c in cavs else nan for c in concepts]
+    table["cav_accuracy_p"] = [cavs[c].cav.accuracy_p if c in cavs else nan for c in concepts]
+    table["retention"] = [retentions.get(c, nan) for c in concepts]
+    for score in SCORES:
+        table[score] = [scored.scores[c][score].value if c in cavs else nan for c in concepts]
+    table["example_regions"] = [_examples(regions, c, num_examples) for c in concepts]
+    return table
+
+
+def score_table(scored: Scored, judged: pd.DataFrame, class_name: str) -> pd.DataFrame:
+    """A row per concept and score, with interval, p and, for the deciding score, q."""
+    q_values = dict(zip(judged["concept"], judged["q_value"], strict=True))
+    rows = []
+    for concept, scores in sorted(scored.scores.items()):
+        for name, score in scores.items():
+            decides = score.p_value == scored.tests[concept]
+            q = q_values[concept] if decides else float("nan")
+            rows.append((concept, class_name, name, score.value, score.low, score.high, score.p_value, q))
+    columns = ["concept", "class_name", "score", "value", "low", "high", "p_value", "q_value"]
+    return pd.DataFrame(rows, columns=columns).astype({"concept": np.int32})
+
+
+def region_table(
+    regions: pd.DataFrame,
+    region_gradients: NDArray[np.float32],
+    cavs: Mapping[int, ConceptCav],
+    effects: Mapping[str, NDArray[np.float32]],
+) -> pd.DataFrame:
+    """The region table with effects and, for members of tested concepts, ``sensitivity``.
+
+    ``sensitivity`` is the directional derivative inside the region: ``sum_p M_r(p) dA(p) · v``.
+    """
+    concept = regions["concept"].to_numpy()
+    sensitivity = np.full(len(regions), np.nan, dtype=np.float32)
+    for name, cav in cavs.items():
+        rows = concept == name
+        sensitivity[rows] = region_gradients[rows] @ cav.cav.mean_direction
+    blank = np.full(len(regions), np.nan, dtype=np.float32)
+    return regions.assign(
+        region=np.arange(len(regions), dtype=np.int32),
+        effect_deletion=effects.get("effect_deletion", blank),
+        effect_insertion=effects.get("effect_insertion", blank),
+        sensitivity=sensitivity,
+    )[REGION_COLUMNS]
+
+
+def _examples(regions: pd.DataFrame, concept: int, most: int) -> list[int]:
+    """Rows nearest to the concept's centre, drawn in turn from each video, one a clip while they last."""
+    mine = regions[regions["concept"] == concept].sort_values("distance", kind="stable")
+    again = mine.groupby("clip_id").cumcount()
+    turn = mine.assign(again=again).groupby("video").cumcount()
+    order = np.lexsort([mine["distance"], turn, again])
+    return [int(row) for row in mine.index[order][:most]]
