@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import softmax
 from torch import nn
 
 from ace3d_fast import __version__, ops
@@ -20,7 +17,6 @@ from ace3d_fast.config import RunOptions
 from ace3d_fast.engines.local import prefetch
 from ace3d_fast.errors import InputError, VideoError, expected
 from ace3d_fast.learn.scores import average_gradients
-from ace3d_fast.learn.significance import lowest_p
 from ace3d_fast.learn.splits import Split, split_videos
 from ace3d_fast.models.labels import read_labels
 from ace3d_fast.models.load import load_module
@@ -39,6 +35,7 @@ from ace3d_fast.stages.supervoxels import cut_supervoxels
 from ace3d_fast.stages.verdicts import judge_concepts, sort_concepts
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.store import SHARD_CLIPS, RunFolder, Workplace, check_out
+from ace3d_fast.summary import summarize
 from ace3d_fast.tables import CONCEPT_COLUMNS, concept_table, region_table, score_table
 from ace3d_fast.types import ClipFeatures, Progress, SilentProgress, Video
 from ace3d_fast.video.inputs import list_videos
@@ -111,7 +108,7 @@ def explain(
     )
     class_index = network.class_index(options.target_class)
     with Workplace(path) as run:
-        stages = _Stages(options, run, network, class_index, watch, progress)
+        stages = Stages(options, run, network, class_index, watch, progress)
         described = stages.describe(videos)
         split = stages.split(described)
         found = stages.cluster(described, split)
@@ -125,7 +122,18 @@ def explain(
         run.write_table("scores", tested.scores)
         run.write_table("evaluation", evaluation)
         run.write_cavs(tested.cavs)
-        run.write_json("summary.json", stages.summary(described, tested, split))
+        run.write_json(
+            "summary.json",
+            summarize(
+                options,
+                described.clips,
+                described.logits,
+                class_index,
+                split,
+                tested.facts,
+                described.skipped,
+            ),
+        )
         with watch.time("report"):
             run.write_json("timings.json", watch.to_dict())
             write_report(run)
@@ -347,29 +355,6 @@ class Stages:
         """Ask the network of this run about single regions."""
         return Probe(self.network, self.options.sampling.num_frames, fill=fill, watch=self.watch)
 
-    def summary(self, described: Described, tested: Tested, split: Split) -> dict[str, Any]:
-        """Facts about the run as a whole."""
-        options, clips = self.options, described.clips
-        mine = (clips["label"] == options.target_class).to_numpy()
-        logits = described.logits[mine]
-        correct = logits.argmax(axis=1) == self.class_index
-        facts = {
-            "target_class": options.target_class,
-            "num_videos": clips["video"].nunique(),
-            "num_target_videos": clips.loc[mine, "video"].nunique(),
-            "num_clips": len(clips),
-            "num_target_clips": int(mine.sum()),
-            "accuracy": float(correct.mean()),
-            "probability": float(softmax(logits.astype(np.float64), axis=1)[:, self.class_index].mean()),
-            "lowest_p": lowest_p(options.scores.num_permutations),
-            "split": "leave-one-out" if split.leave_one_out else _split_name(split),
-            **tested.facts,
-            "skipped": described.skipped,
-            "versions": _versions(),
-        }
-        facts["warnings"] = _warnings(facts)
-        return facts
-
 
 def headline(options: RunOptions) -> str:
     """Name of the score that ranks concepts: the region effect, or for the published recipe the sign."""
@@ -424,35 +409,3 @@ def _check_videos(
 def _folder_names(videos: Sequence[Video]) -> list[str]:
     """Class names where no label file names them: the folders, sorted."""
     return sorted({video.label for video in videos})
-
-
-def _split_name(split: Split) -> str:
-    return "thirds" if split.discover != split.score else "none"
-
-
-def _versions() -> dict[str, str]:
-    packages = ("torch", "numpy", "scipy", "scikit-learn", "av")
-    found = {name: metadata.version(name) for name in packages}
-    return {"ace3d_fast": __version__, "python": platform.python_version(), **found}
-
-
-def _warnings(facts: dict[str, Any]) -> list[str]:
-    """What a reader must know before trusting the numbers."""
-    warnings = []
-    if facts["gradient_cosine"] > 0.9:
-        warnings.append(
-            f"the gradients of different clips are nearly parallel (cosine {facts['gradient_cosine']:.2f}): "
-            "the head above this layer is almost linear, so TCAV signs tend to exactly 0 or 1; "
-            "try an earlier layer"
-        )
-    if facts["null_saturation"] > 0.5:
-        warnings.append(
-            f"{facts['null_saturation']:.0%} of random region sets get a TCAV sign of exactly 0 or 1: "
-            "read the region effect, not the sign"
-        )
-    if facts["accuracy"] < 0.5:
-        warnings.append(
-            f"the network recognises the class in {facts['accuracy']:.0%} of its clips: "
-            "check normalisation, frame rate and class names before reading the concepts"
-        )
-    return warnings

@@ -12,6 +12,7 @@ from ace3d_fast.stages.scores import SCORES, Scored
 from ace3d_fast.types import ConceptCav
 
 REGION_COLUMNS = [
+    
     "region",
     "video",
     "label",
@@ -33,8 +34,10 @@ REGION_COLUMNS = [
     "effect_deletion",
     "effect_insertion",
     "sensitivity",
+,
 ]
 CONCEPT_COLUMNS = [
+    
     "concept",
     "status",
     "reason",
@@ -55,6 +58,7 @@ CONCEPT_COLUMNS = [
     "p_value",
     "q_value",
     "example_regions",
+,
 ]
 
 

@@ -1,0 +1,96 @@
+"""Facts about a run as a whole: `summary.json`."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from ace3d_fast import __version__
+from ace3d_fast.config import RunOptions
+from ace3d_fast.learn.significance import lowest_p
+from ace3d_fast.learn.splits import Split
+
+
+def summarize(
+    options: RunOptions,
+    clips: pd.DataFrame,
+    logits: NDArray[np.float32],
+    class_index: int,
+    split: Split,
+    facts: Mapping[str, Any],
+    skipped: Sequence[Mapping[str, str]],
+) -> dict[str, Any]:
+    """Put together what holds for the whole run.
+
+    Parameters
+    ----------
+    options : RunOptions
+    clips : DataFrame
+        A row per clip, with ``video`` and ``label``.
+    logits : (clips, K) float32
+    class_index : int
+    split : Split
+    facts : mapping
+        ``num_tested``, ``gradient_cosine`` and ``null_saturation``.
+    skipped : sequence of mapping
+        ``video`` and ``reason`` of each video that could not be used.
+    """
+    mine = (clips["label"] == options.target_class).to_numpy()
+    correct = logits[mine].argmax(axis=1) == class_index
+    probability = softmax(logits[mine].astype(np.float64), axis=1)[:, class_index]
+    found: dict[str, Any] = {
+        "target_class": options.target_class,
+        "num_videos": int(clips["video"].nunique()),
+        "num_target_videos": int(clips.loc[mine, "video"].nunique()),
+        "num_clips": len(clips),
+        "num_target_clips": int(mine.sum()),
+        "accuracy": float(correct.mean()),
+        "probability": float(probability.mean()),
+        "lowest_p": lowest_p(options.scores.num_permutations),
+        "split": _split_name(split),
+        **facts,
+        "skipped": list(skipped),
+        "versions": _versions(),
+    }
+    return {**found, "warnings": _warnings(found)}
+
+
+def _split_name(split: Split) -> str:
+    if split.leave_one_out:
+        return "leave-one-out"
+    return "thirds" if split.discover != split.score else "none"
+
+
+def _versions() -> dict[str, str]:
+    packages = ("torch", "numpy", "scipy", "scikit-learn", "av")
+    found = {name: metadata.version(name) for name in packages}
+    return {"ace3d_fast": __version__, "python": platform.python_version(), **found}
+
+
+def _warnings(facts: dict[str, Any]) -> list[str]:
+    """What a reader must know before trusting the numbers."""
+    warnings = []
+    if facts["gradient_cosine"] > 0.9:
+        warnings.append(
+            f"the gradients of different clips are nearly parallel (cosine {facts['gradient_cosine']:.2f}): "
+            "the head above this layer is almost linear, so TCAV signs tend to exactly 0 or 1; "
+            "try an earlier layer"
+        )
+    if facts["null_saturation"] > 0.5:
+        warnings.append(
+            f"{facts['null_saturation']:.0%} of random region sets get a TCAV sign of exactly 0 or 1: "
+            "read the region effect, not the sign"
+        )
+    if facts["accuracy"] < 0.5:
+        warnings.append(
+            f"the network recognises the class in {facts['accuracy']:.0%} of its clips: "
+            "check normalisation, frame rate and class names before reading the concepts"
+        )
+    return warnings
