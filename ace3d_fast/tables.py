@@ -12,7 +12,6 @@ from ace3d_fast.stages.scores import SCORES, Scored
 from ace3d_fast.types import ConceptCav
 
 REGION_COLUMNS = [
-    
     "region",
     "video",
     "label",
@@ -34,10 +33,8 @@ REGION_COLUMNS = [
     "effect_deletion",
     "effect_insertion",
     "sensitivity",
-,
 ]
 CONCEPT_COLUMNS = [
-    
     "concept",
     "status",
     "reason",
@@ -58,7 +55,6 @@ CONCEPT_COLUMNS = [
     "p_value",
     "q_value",
     "example_regions",
-,
 ]
 
 
