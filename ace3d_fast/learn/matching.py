@@ -75,13 +75,14 @@ def null_sets(
     seed: int,
     member_groups: Labels | None = None,
     pool_groups: Labels | None = None,
-    min_candidates: int = 20,
+    stratum_size: int = 6,
 ) -> IntArray:
-    """Draw random sets that match a concept's members one by one in size, and by video.
+    """Draw random sets that match a concept's members in size, and by video.
 
-    For each member a region is drawn from those of the pool nearest to it in log-size: at least
-    ``min_candidates`` of them, and twice as many as there are members, so that a set repeats
-    no region where the pool is large enough.
+    The pool is cut into strata of similar size; each set takes from a stratum as many regions as the
+    concept has there. Where the pool holds the members themselves this is the exact
+    permutation test given the strata; thin strata keep a score that grows with size from passing
+    for an effect (in a simulation, drawing from the 2 n nearest flagged 17 to 36 % of null concepts at .05).
 
     Parameters
     ----------
@@ -94,12 +95,14 @@ def null_sets(
         Video of each region. A member is matched within its own video where the pool has it. Members
         of a video that the pool lacks are matched, all of them, within one video of the pool, drawn
         anew for each set: a null set is spread over videos as the concept is.
-    min_candidates : int
+    stratum_size : int
+        Least number of pool regions in a stratum; there are also at least 1.5 for each member, as far
+        as the pool reaches.
 
     Returns
     -------
     (num_sets, n) int64
-        Indices into the pool.
+        Indices into the pool. A set repeats a region only where its stratum has fewer than it needs.
 
     Raises
     ------
@@ -114,61 +117,45 @@ def null_sets(
         raise InputError(expected(where, "member_groups and pool_groups", "both or neither", fact))
     rng = np.random.default_rng(seed)
     own, theirs = _joint_codes(where, member_groups, pool_groups, members.size, pool.size)
-    sets = np.empty((num_sets, members.size), dtype=np.int64)
     assigned = _assign_groups(own, theirs, num_sets, rng)
-    used = np.zeros((num_sets, pool.size), dtype=bool)
     by_size = np.argsort(pool, kind="stable")
-    ordered = {int(code): by_size[theirs[by_size] == code] for code in np.unique(theirs)}
-    sizes = {code: pool[regions] for code, regions in ordered.items()}
-    set_rows = np.arange(num_sets)
-    for member in rng.permutation(members.size):  # late members find fewer free regions: no fixed order
-        code = int(own[member])
-        num_candidates = max(min_candidates, 2 * int((own == code).sum()))
-        hosts = assigned[code]
+    sets = np.empty((num_sets, members.size), dtype=np.int64)
+    for code, hosts in assigned.items():
+        guests = np.flatnonzero(own == code)
         for host in np.unique(hosts):
-            rows = set_rows[hosts == host]
-            regions, logs = ordered[int(host)], sizes[int(host)]
-            near = _nearest(members[member], regions, logs, num_candidates, rng)
-            picked = _pick_unused(near, used, rows, rng)
-            sets[rows, member] = picked
-            used[rows, picked] = True
+            rows = np.flatnonzero(hosts == host)
+            regions = by_size[theirs[by_size] == host]
+            for inside, start, stop in _strata(members[guests], pool[regions], stratum_size):
+                order = rng.random((rows.size, stop - start)).argsort(axis=1)
+                drawn = order[:, np.arange(inside.size) % (stop - start)]
+                sets[rows[:, None], guests[inside]] = regions[start:stop][drawn]
     return sets
 
 
-def _pick_unused(
-    near: IntArray, used: NDArray[np.bool_], rows: IntArray, rng: np.random.Generator
-) -> IntArray:
-    """Draw one of ``near`` for each set of ``rows``, one the set already has only where none is free."""
-    picked = near[rng.integers(near.size, size=rows.size)]
-    for _ in range(4):  # most sets find a free region at once
-        again = np.flatnonzero(used[rows, picked])
-        if again.size == 0:
-            return picked
-        picked[again] = near[rng.integers(near.size, size=again.size)]
-    again = np.flatnonzero(used[rows, picked])
-    keys = rng.random((again.size, near.size))
-    keys[used[rows[again, None], near]] += 1.0
-    picked[again] = near[keys.argmin(axis=1)]
-    return picked
+def _strata(members: FloatArray, pool: FloatArray, least: int) -> list[tuple[IntArray, int, int]]:
+    """Cut ``pool``, ascending, into stretches ``[start, stop)``; name the members that fall into each.
 
-
-def _nearest(
-    size: float, ordered: IntArray, sizes: FloatArray, num_candidates: int, rng: np.random.Generator
-) -> IntArray:
-    """Return the ``num_candidates`` of ``ordered`` whose ``sizes`` (ascending) are nearest to ``size``.
-
-    Regions as near as the last of them count too; of very many, a random choice.
+    Cut from the largest down, never between equals, as soon as a stretch has ``least`` regions and 1.5
+    for each member; the smallest regions join the stretch above until they have as many. Stretches
+    without a member are left out.
     """
-    if ordered.size <= num_candidates:
-        return ordered
-    middle = int(np.searchsorted(sizes, size))
-    window = sizes[max(0, middle - num_candidates) : middle + num_candidates]
-    bound = np.partition(np.abs(window - size), num_candidates - 1)[num_candidates - 1] + 1e-12
-    low = int(np.searchsorted(sizes, size - bound, side="left"))
-    high = int(np.searchsorted(sizes, size + bound, side="right"))
-    if high - low > 4 * num_candidates:
-        return ordered[low + rng.choice(high - low, 4 * num_candidates, replace=False)]
-    return ordered[low:high]
+    position = np.minimum(np.searchsorted(pool, members), pool.size - 1)
+    guests = np.concatenate([[0], np.cumsum(np.bincount(position, minlength=pool.size))])
+
+    def enough(start: int, stop: int) -> bool:
+        return stop - start >= max(least, 1.5 * int(guests[stop] - guests[start]))
+
+    cuts = [pool.size]
+    for start in range(pool.size - 1, 0, -1):
+        if pool[start - 1] < pool[start] and enough(start, cuts[-1]):
+            cuts.append(start)
+    while len(cuts) > 1 and not enough(0, cuts[-1]):
+        cuts.pop()
+    cuts.append(0)
+    stretches = [(start, stop) for stop, start in pairwise(cuts) if guests[stop] > guests[start]]
+    return [
+        (np.flatnonzero((position >= start) & (position < stop)), start, stop) for start, stop in stretches
+    ]
 
 
 def _assign_groups(
