@@ -1,0 +1,21 @@
+// sRGB to CIE Lab, illuminant D65, 2 degree observer: the formulas and constants of scikit-image's rgb2lab.
+//
+//   rgb  [num_pixels, 3], channels last, values 0 to 1 (uint8: 0 to 255)
+//   lab  the same shape: L 0 to 100, a and b about -100 to 100
+#pragma once
+
+#include <cstdint>
+
+namespace ace3d {
+
+void rgb_to_lab_cpu(const uint8_t* rgb, float* lab, int64_t num_pixels);
+void rgb_to_lab_cpu(const float* rgb, float* lab, int64_t num_pixels);
+void rgb_to_lab_cpu(const double* rgb, double* lab, int64_t num_pixels);
+
+// Lab of 8-bit clips, channels first, each clip stretched so that its least value is 0 and its largest is 1
+// (a clip of one value only loses that value).
+//
+//   frames  [num_clips, num_voxels, 3]      lab  [num_clips, 3, num_voxels]
+void clips_to_lab_cpu(const uint8_t* frames, float* lab, int64_t num_clips, int64_t num_voxels);
+
+}  // namespace ace3d

@@ -1,0 +1,96 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "color/color.h"
+#include "common/parallel.h"
+
+namespace ace3d {
+namespace {
+
+constexpr int64_t kGrain = 16384;
+
+template <class T>
+T linear_light(T value) {
+  return value > T(0.04045) ? std::pow((value + T(0.055)) / T(1.055), T(2.4)) : value / T(12.92);
+}
+
+template <class T>
+T lightness_curve(T value) {
+  return value > T(0.008856) ? std::cbrt(value) : T(7.787) * value + T(16.0 / 116.0);
+}
+
+template <class T>
+struct Lab {
+  T l, a, b;
+};
+
+// From linear light to Lab.
+template <class T>
+Lab<T> lab_of(T r, T g, T b) {
+  const T x = (T(0.412453) * r + T(0.357580) * g + T(0.180423) * b) / T(0.95047);
+  const T y = T(0.212671) * r + T(0.715160) * g + T(0.072169) * b;
+  const T z = (T(0.019334) * r + T(0.119193) * g + T(0.950227) * b) / T(1.08883);
+  const T fx = lightness_curve(x), fy = lightness_curve(y), fz = lightness_curve(z);
+  return {T(116) * fy - T(16), T(500) * (fx - fy), T(200) * (fy - fz)};
+}
+
+template <class T>
+void convert(const T* rgb, T* lab, int64_t num_pixels) {
+  parallel_for(0, num_pixels, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const T* from = rgb + 3 * i;
+      const Lab<T> color = lab_of(linear_light(from[0]), linear_light(from[1]), linear_light(from[2]));
+      lab[3 * i] = color.l;
+      lab[3 * i + 1] = color.a;
+      lab[3 * i + 2] = color.b;
+    }
+  });
+}
+
+// Linear light of each of the 256 values, after the stretch from [low, high] to [0, 1].
+std::array<float, 256> light_table(double low, double high) {
+  std::array<float, 256> table{};
+  const double range = high > low ? high - low : 1.0;
+  for (int value = 0; value < 256; ++value) {
+    table[value] = static_cast<float>(linear_light<double>((value / 255.0 - low) / range));
+  }
+  return table;
+}
+
+}  // namespace
+
+void rgb_to_lab_cpu(const float* rgb, float* lab, int64_t num_pixels) { convert(rgb, lab, num_pixels); }
+
+void rgb_to_lab_cpu(const double* rgb, double* lab, int64_t num_pixels) { convert(rgb, lab, num_pixels); }
+
+void rgb_to_lab_cpu(const uint8_t* rgb, float* lab, int64_t num_pixels) {
+  const std::array<float, 256> light = light_table(0.0, 1.0);
+  parallel_for(0, num_pixels, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Lab<float> color = lab_of(light[rgb[3 * i]], light[rgb[3 * i + 1]], light[rgb[3 * i + 2]]);
+      lab[3 * i] = color.l;
+      lab[3 * i + 1] = color.a;
+      lab[3 * i + 2] = color.b;
+    }
+  });
+}
+
+void clips_to_lab_cpu(const uint8_t* frames, float* lab, int64_t num_clips, int64_t num_voxels) {
+  for (int64_t clip = 0; clip < num_clips; ++clip) {
+    const uint8_t* rgb = frames + clip * num_voxels * 3;
+    float* out = lab + clip * num_voxels * 3;
+    const auto [low, high] = std::minmax_element(rgb, rgb + num_voxels * 3);
+    const std::array<float, 256> light = light_table(*low / 255.0, *high / 255.0);
+    parallel_for(0, num_voxels, kGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const Lab<float> color = lab_of(light[rgb[3 * i]], light[rgb[3 * i + 1]], light[rgb[3 * i + 2]]);
+        out[i] = color.l;
+        out[num_voxels + i] = color.a;
+        out[2 * num_voxels + i] = color.b;
+      }
+    });
+  }
+}
+
+}  // namespace ace3d

@@ -1,0 +1,173 @@
+// Schemas of the ops and their CPU registration: unpack, allocate, call; no arithmetic.
+//
+// Inputs are contiguous and of the shapes and types that the Python wrappers in ace3d_fast/ops check and document.
+#include <algorithm>
+#include <tuple>
+#include <vector>
+
+#include "color/color.h"
+#include "common/parallel.h"
+#include "common/tensors.h"
+#include "connectivity/connectivity.h"
+#include "region_overlap/region_overlap.h"
+#include "region_pool/region_pool.h"
+#include "slic3d/slic3d.h"
+#include "smooth/smooth.h"
+
+namespace ace3d {
+namespace {
+
+using torch::stable::empty_like;
+using torch::stable::new_empty;
+using torch::stable::new_zeros;
+
+Tensor rgb_to_lab(const Tensor& rgb) {
+  const int64_t num_pixels = rgb.numel() / 3;
+  switch (rgb.scalar_type()) {
+    case ScalarType::Byte: {
+      Tensor lab = new_empty(rgb, rgb.sizes(), ScalarType::Float);
+      rgb_to_lab_cpu(input<uint8_t>(rgb), output<float>(lab), num_pixels);
+      return lab;
+    }
+    case ScalarType::Double: {
+      Tensor lab = empty_like(rgb);
+      rgb_to_lab_cpu(input<double>(rgb), output<double>(lab), num_pixels);
+      return lab;
+    }
+    default: {
+      Tensor lab = empty_like(rgb);
+      rgb_to_lab_cpu(input<float>(rgb), output<float>(lab), num_pixels);
+      return lab;
+    }
+  }
+}
+
+Tensor clips_to_lab(const Tensor& frames) {
+  const int64_t n = frames.size(0), t = frames.size(1), h = frames.size(2), w = frames.size(3);
+  Tensor lab = new_empty(frames, {n, 3, t, h, w}, ScalarType::Float);
+  clips_to_lab_cpu(input<uint8_t>(frames), output<float>(lab), n, t * h * w);
+  return lab;
+}
+
+Tensor gaussian_smooth(const Tensor& volume, std::vector<double> sigma) {
+  Tensor out = empty_like(volume);
+  const int64_t num_volumes = volume.size(0) * volume.size(1);
+  if (volume.scalar_type() == ScalarType::Double) {
+    gaussian_smooth_cpu(input<double>(volume), output<double>(out), num_volumes, volume_of(volume), sigma.data());
+  } else {
+    gaussian_smooth_cpu(input<float>(volume), output<float>(out), num_volumes, volume_of(volume), sigma.data());
+  }
+  return out;
+}
+
+// `grids`: for each resolution the start, step and window of the seeds along T, H and W.
+Tensor slic3d(const Tensor& volume, std::vector<int64_t> grids, double compactness, int64_t num_iterations,
+              std::vector<double> spacing) {
+  const int64_t num_clips = volume.size(0), channels = volume.size(1);
+  const int64_t num_maps = static_cast<int64_t>(grids.size()) / 9;
+  const VolumeShape shape = volume_of(volume);
+  Tensor labels =
+      new_empty(volume, {num_clips, num_maps, shape.depth, shape.height, shape.width}, ScalarType::Int);
+  const bool exact = volume.scalar_type() == ScalarType::Double;
+  const void* voxels = exact ? static_cast<const void*>(input<double>(volume)) : input<float>(volume);
+  parallel_for(0, num_clips * num_maps, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; ++job) {
+      const int64_t clip = job / num_maps;
+      SlicOptions options{{}, compactness, {spacing[0], spacing[1], spacing[2]}, num_iterations};
+      const int64_t* grid = grids.data() + job % num_maps * 9;
+      std::copy_n(grid, 3, options.grid.start);
+      std::copy_n(grid + 3, 3, options.grid.step);
+      std::copy_n(grid + 6, 3, options.grid.window);
+      int32_t* out = output<int32_t>(labels) + job * shape.num_voxels();
+      const int64_t offset = clip * channels * shape.num_voxels();
+      if (exact) {
+        slic3d_exact_cpu(static_cast<const double*>(voxels) + offset, channels, shape, options, out);
+      } else {
+        slic3d_exact_cpu(static_cast<const float*>(voxels) + offset, channels, shape, options, out);
+      }
+    }
+  });
+  return labels;
+}
+
+std::tuple<Tensor, Tensor> enforce_connectivity(const Tensor& labels, std::vector<int64_t> min_sizes,
+                                                std::vector<int64_t> max_sizes) {
+  const int64_t num_clips = labels.size(0), num_maps = labels.size(1);
+  const VolumeShape shape = volume_of(labels);
+  Tensor out = empty_like(labels);
+  Tensor num_labels = new_empty(labels, {num_clips, num_maps}, ScalarType::Int);
+  const int32_t* from = input<int32_t>(labels);
+  parallel_for(0, num_clips * num_maps, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; ++job) {
+      const int64_t offset = job * shape.num_voxels(), map = job % num_maps;
+      output<int32_t>(num_labels)[job] = enforce_connectivity_cpu(from + offset, shape, min_sizes[map],
+                                                                  max_sizes[map], output<int32_t>(out) + offset);
+    }
+  });
+  return {out, num_labels};
+}
+
+std::tuple<Tensor, Tensor> region_sums(const Tensor& features, const Tensor& labels, int64_t num_regions) {
+  const int64_t grid[3] = {features.size(2), features.size(3), features.size(4)};
+  const RegionPoolShape shape = region_pool_shape(labels, features.size(1), grid, num_regions);
+  Tensor sums = new_empty(features, {shape.num_clips, num_regions, shape.num_channels});
+  Tensor counts = new_empty(labels, {shape.num_clips, num_regions}, ScalarType::Long);
+  if (features.scalar_type() == ScalarType::Double) {
+    region_sums_cpu(input<double>(features), input<int32_t>(labels), shape, output<double>(sums),
+                    output<int64_t>(counts));
+  } else {
+    region_sums_cpu(input<float>(features), input<int32_t>(labels), shape, output<float>(sums),
+                    output<int64_t>(counts));
+  }
+  return {sums, counts};
+}
+
+Tensor region_spread(const Tensor& grad_sums, const Tensor& labels, std::vector<int64_t> grid) {
+  const RegionPoolShape shape = region_pool_shape(labels, grad_sums.size(2), grid, grad_sums.size(1));
+  Tensor grad = new_empty(grad_sums, {shape.num_clips, shape.num_channels, grid[0], grid[1], grid[2]});
+  if (grad_sums.scalar_type() == ScalarType::Double) {
+    region_spread_cpu(input<double>(grad_sums), input<int32_t>(labels), shape, output<double>(grad));
+  } else {
+    region_spread_cpu(input<float>(grad_sums), input<int32_t>(labels), shape, output<float>(grad));
+  }
+  return grad;
+}
+
+Tensor region_overlap(const Tensor& a, const Tensor& b, int64_t num_a, int64_t num_b) {
+  const int64_t num_clips = a.size(0), num_voxels = volume_of(a).num_voxels();
+  Tensor counts = new_zeros(a, {num_clips, num_a, num_b}, ScalarType::Long);
+  const int32_t *first = input<int32_t>(a), *second = input<int32_t>(b);
+  parallel_for(0, num_clips, std::max<int64_t>(1, 65536 / (num_voxels + 1)), [&](int64_t begin, int64_t end) {
+    for (int64_t clip = begin; clip < end; ++clip) {
+      region_overlap_cpu(first + clip * num_voxels, second + clip * num_voxels, num_voxels, num_a, num_b,
+                         output<int64_t>(counts) + clip * num_a * num_b);
+    }
+  });
+  return counts;
+}
+
+}  // namespace
+
+STABLE_TORCH_LIBRARY(ace3d, library) {
+  library.def("rgb_to_lab(Tensor rgb) -> Tensor");
+  library.def("clips_to_lab(Tensor frames) -> Tensor");
+  library.def("gaussian_smooth(Tensor volume, float[] sigma) -> Tensor");
+  library.def("slic3d(Tensor volume, int[] grids, float compactness, int num_iterations, float[] spacing) -> Tensor");
+  library.def("enforce_connectivity(Tensor labels, int[] min_sizes, int[] max_sizes) -> (Tensor, Tensor)");
+  library.def("region_sums(Tensor features, Tensor labels, int num_regions) -> (Tensor, Tensor)");
+  library.def("region_spread(Tensor grad_sums, Tensor labels, int[] grid) -> Tensor");
+  library.def("region_overlap(Tensor a, Tensor b, int num_a, int num_b) -> Tensor");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(ace3d, CPU, library) {
+  library.impl("rgb_to_lab", TORCH_BOX(&rgb_to_lab));
+  library.impl("clips_to_lab", TORCH_BOX(&clips_to_lab));
+  library.impl("gaussian_smooth", TORCH_BOX(&gaussian_smooth));
+  library.impl("slic3d", TORCH_BOX(&slic3d));
+  library.impl("enforce_connectivity", TORCH_BOX(&enforce_connectivity));
+  library.impl("region_sums", TORCH_BOX(&region_sums));
+  library.impl("region_spread", TORCH_BOX(&region_spread));
+  library.impl("region_overlap", TORCH_BOX(&region_overlap));
+}
+
+}  // namespace ace3d
