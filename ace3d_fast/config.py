@@ -120,6 +120,11 @@ class RunOptions:
     scores: ScoreOptions = field(default_factory=ScoreOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
 
+    @property
+    def whole_videos(self) -> bool:
+        """Whether a clip is a whole video, decoded frame by frame, as published."""
+        return self.backend == "reference" and self.preset == "stce"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return dataclasses.asdict(self)

@@ -175,7 +175,8 @@ class Cav:
     def mean_direction(self) -> NDArray[np.float32]:
         """(C,) float32: the unit mean of ``directions``."""
         mean = self.directions.mean(axis=0)
-        return (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+        unit: NDArray[np.float32] = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+        return unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def fit_concept_cavs(
             groups_negative=groups[1],
             num_permutations=options.num_accuracy_permutations,
         )
-        left_out = {}
+        left_out: dict[str, NDArray[np.float32]] = {}
         if leave_one_out:
             left_out = cross_fit_directions(*sides, *groups, method=options.method, seed=seed + concept)
         fitted[concept] = ConceptCav(cav, left_out)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from ace3d_fast.errors import VideoError
+from ace3d_fast.errors import InputError, VideoError, expected
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.types import Clip, ClipSampling, Video
-from ace3d_fast.video.decode import read_clips
+from ace3d_fast.video.decode import read_all_frames, read_clips
 
 
 def sample_clips(
     videos: Iterable[Video],
     sampling: ClipSampling,
     *,
+    whole: bool = False,
     block_clips: int = 16,
     on_bad_video: Callable[[Video, VideoError], None] | None = None,
     watch: Stopwatch | None = None,
@@ -25,6 +26,8 @@ def sample_clips(
     ----------
     videos : iterable of Video
     sampling : ClipSampling
+    whole : bool
+        One clip per video, of all its frames squashed to a square (arXiv 2206.05275), instead.
     block_clips : int
         Most clips in one block.
     on_bad_video : callable, optional
@@ -39,7 +42,7 @@ def sample_clips(
     """
     watch = watch or Stopwatch()
     for video in videos:
-        clips = read_clips(video, sampling)
+        clips = _whole(video, sampling.crop_px) if whole else read_clips(video, sampling)
         try:
             while True:
                 with watch.time("decode"):
@@ -51,3 +54,38 @@ def sample_clips(
             if on_bad_video is None:
                 raise
             on_bad_video(video, error)
+
+
+def _whole(video: Video, size_px: int) -> Iterator[Clip]:
+    yield Clip(video, 0, 0.0, read_all_frames(video, size_px))
+
+
+def check_videos(
+    videos: Sequence[Video], target_class: str, skipped: Sequence[Mapping[str, str]] = ()
+) -> None:
+    """Check that there are videos of the explained class and of another.
+
+    Parameters
+    ----------
+    videos : sequence of Video
+        The usable videos.
+    target_class : str
+    skipped : sequence of mapping
+        ``video`` and ``reason`` of those that are not; named in the message.
+
+    Raises
+    ------
+    InputError
+        Videos of the class, or counterexamples, are missing.
+    """
+    labels = sorted({video.label for video in videos})
+    bad = "".join(f"; skipped {row['video']}: {row['reason']}" for row in skipped)
+    if target_class not in labels:
+        name = f"videos of class {target_class!r}"
+        todo = f"classes found: {', '.join(labels) or 'none'}"
+        raise InputError(expected("run", name, "to exist", f"none among {len(videos)} videos", todo + bad))
+    if len(labels) < 2:
+        todo = "add videos of other classes: they are the counterexamples"
+        raise InputError(
+            expected("run", "videos", "of at least two classes", f"only {target_class!r}", todo + bad)
+        )

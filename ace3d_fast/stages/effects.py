@@ -60,7 +60,7 @@ class RegionResponses:
     @property
     def effect(self) -> NDArray[np.float32]:
         """(R,) float32: the region effect, mean of insertion and deletion."""
-        return (self.insertion + self.deletion) / 2
+        return np.asarray((self.insertion + self.deletion) / 2, dtype=np.float32)
 
 
 def plan_forwards(

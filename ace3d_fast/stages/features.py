@@ -178,7 +178,7 @@ def _patch_features(
         with watch.time("forward"):
             grids = [
                 network.forward(network.prepare(part)).activation.float().mean((2, 3, 4)).cpu()
-                for part in windows.split(options.batch_clips)
+                for part in torch.split(windows, options.batch_clips)
             ]
             watch.count("forwards", len(windows))
         features.append(torch.cat(grids).mean(0))

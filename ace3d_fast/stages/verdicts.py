@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from ace3d_fast.config import CavOptions, ScoreOptions
 from ace3d_fast.learn.significance import benjamini_hochberg
@@ -53,7 +53,7 @@ def judge_concepts(
 def sort_concepts(table: pd.DataFrame, by: str) -> pd.DataFrame:
     """Order concepts by status, then by the score ``by``, highest first, then by number."""
     rank = table["status"].map({status: i for i, status in enumerate(STATUSES)})
-    keys: list[NDArray[np.float64]] = [
+    keys = [
         table["concept"].to_numpy(np.float64),
         -table[by].fillna(-np.inf).to_numpy(np.float64),
         rank.to_numpy(np.float64),
@@ -61,15 +61,15 @@ def sort_concepts(table: pd.DataFrame, by: str) -> pd.DataFrame:
     return table.iloc[np.lexsort(keys)].reset_index(drop=True)
 
 
-def _judge(row: Mapping[str, object], q: float, scores: ScoreOptions, cavs: CavOptions) -> tuple[str, str]:
+def _judge(row: Mapping[Any, Any], q: float, scores: ScoreOptions, cavs: CavOptions) -> tuple[str, str]:
     if not row["kept"]:
         return "rejected", str(row["reason"])
-    retention = float(str(row["retention"]))
+    retention = float(row["retention"])
     if scores.retention_gate and not retention >= scores.min_retention:
         left = "nothing" if math.isnan(retention) else f"{retention:.0%}"
         needed = f"needs {scores.min_retention:.0%}"
         return "context", f"{left} of its feature is left when its regions stand alone, {needed}"
-    accuracy, accuracy_p = float(str(row["cav_accuracy"])), float(str(row["cav_accuracy_p"]))
+    accuracy, accuracy_p = float(row["cav_accuracy"]), float(row["cav_accuracy_p"])
     if scores.test == "permutation" and not accuracy_p <= cavs.max_accuracy_p:
         fact = f"CAV accuracy {accuracy:.2f} on held-out videos is no better than chance"
         return "rejected", f"{fact} (p = {accuracy_p:.3f})"

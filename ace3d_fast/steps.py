@@ -1,0 +1,311 @@
+"""The steps of a run: each feeds one stage from the records of the stages before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ace3d_fast import ops
+from ace3d_fast.config import RunOptions
+from ace3d_fast.engines.local import prefetch
+from ace3d_fast.errors import VideoError
+from ace3d_fast.learn.scores import average_gradients
+from ace3d_fast.learn.splits import Split, split_videos
+from ace3d_fast.models.network import Network
+from ace3d_fast.models.probe import Fill, Probe
+from ace3d_fast.ops import reference
+from ace3d_fast.stages.cavs import fit_concept_cavs, retention
+from ace3d_fast.stages.clips import check_videos, sample_clips
+from ace3d_fast.stages.concepts import Concepts, find_concepts
+from ace3d_fast.stages.effects import ForwardPlan, RegionResponses, measure_regions, plan_forwards
+from ace3d_fast.stages.evaluation import evaluate_concepts
+from ace3d_fast.stages.features import center_features, describe_regions
+from ace3d_fast.stages.scores import Evidence, score_concepts
+from ace3d_fast.stages.supervoxels import cut_supervoxels
+from ace3d_fast.stages.verdicts import judge_concepts, sort_concepts
+from ace3d_fast.stopwatch import Stopwatch
+from ace3d_fast.store import SHARD_CLIPS, RunFolder
+from ace3d_fast.tables import CONCEPT_COLUMNS, concept_table, region_table, score_table
+from ace3d_fast.types import ClipFeatures, Progress, Video
+
+
+@dataclass
+class Described:
+    """All regions of all clips, and what the network says of them; rows follow ``regions`` or ``clips``."""
+
+    regions: pd.DataFrame
+    clips: pd.DataFrame
+    features: NDArray[np.float32]
+    region_gradients: NDArray[np.float32]
+    gradients: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    skipped: list[dict[str, str]]
+
+
+@dataclass
+class Tested:
+    """Concepts with their scores."""
+
+    concepts: pd.DataFrame
+    scores: pd.DataFrame
+    cavs: dict[str, NDArray[np.float32]]
+    facts: dict[str, Any]
+
+
+@dataclass
+class Steps:
+    """The steps of one run, each one stage fed from the records of those before it."""
+
+    options: RunOptions
+    run: RunFolder
+    network: Network
+    class_index: int
+    watch: Stopwatch
+    progress: Progress
+
+    def describe(self, videos: list[Video]) -> Described:
+        """Decode, segment, forward and pool; clips go to disk, features stay in memory."""
+        options, watch, skipped = self.options, self.watch, []
+
+        def skip(video: Video, error: VideoError) -> None:
+            skipped.append({"video": video.id, "reason": str(error)})
+            self.progress.advance()
+
+        backend = ops if options.backend == "native" else reference
+        blocks = sample_clips(
+            videos,
+            options.sampling,
+            whole=options.whole_videos,
+            block_clips=SHARD_CLIPS,
+            on_bad_video=skip,
+            watch=watch,
+        )
+        tables: list[pd.DataFrame] = []
+        rows: list[dict[str, Any]] = []
+        found: list[ClipFeatures] = []
+        self.progress.start("decode, segment, forward", len(videos))
+        for block in prefetch(blocks):
+            video = block[0].video
+            explained = video.label == options.target_class
+            with watch.time("segment"):
+                cut = cut_supervoxels(block, options.segment, backend=backend)
+            for clip, table in cut:
+                about: dict[str, Any] = {"video": video.id, "label": video.label, "group": video.group}
+                about |= {"clip": clip.clip.index, "start_seconds": clip.clip.start_seconds}
+                tables.append(table.assign(**about, clip_id=len(rows)))
+                rows.append({"clip_id": len(rows), **about})
+            found += describe_regions(
+                cut,
+                self.network,
+                options.features,
+                num_frames=options.sampling.num_frames,
+                class_index=self.class_index if explained else None,
+                pool=backend.region_pool,
+                watch=watch,
+            )
+            with watch.time("store"):
+                self.run.write_clips([clip if explained else clip.thinned() for clip, _ in cut])
+            if block[0].index == 0:
+                self.progress.advance()
+        self.progress.finish()
+        bad = {row["video"] for row in skipped}
+        usable = [video for video in videos if video.id not in bad]
+        check_videos(usable, options.target_class, skipped)
+        self.run.write_videos(usable)
+        return _gather(tables, rows, found, skipped, center=options.features.center)
+
+    def split(self, described: Described) -> Split:
+        """Decide which videos of the class discover, train and score."""
+        clips = described.clips
+        mine = clips[clips["label"] == self.options.target_class].drop_duplicates("video")
+        ids, groups = mine["video"].tolist(), mine["group"].tolist()
+        if self.options.scores.disjoint_videos:
+            return split_videos(ids, groups, seed=self.options.seed)
+        everyone = frozenset(ids)
+        return Split(everyone, everyone, everyone, False, dict(zip(ids, groups, strict=True)))
+
+    def cluster(self, described: Described, split: Split) -> Concepts:
+        """Cluster the regions of the class; name the concept of each in the region table."""
+        regions = described.regions
+        mine = np.flatnonzero(regions["label"] == self.options.target_class)
+        with self.watch.time("concepts"):
+            found = find_concepts(
+                described.features[mine],
+                regions.iloc[mine],
+                self.options.concepts,
+                discover=split.discover,
+                seed=self.options.seed,
+            )
+        concept = np.full(len(regions), -1, dtype=np.int32)
+        distance = np.full(len(regions), np.nan, dtype=np.float32)
+        concept[mine], distance[mine] = found.assignment, found.distance
+        described.regions = regions.assign(concept=concept, distance=distance)
+        return found
+
+    def plan(self, described: Described, found: Concepts, split: Split) -> ForwardPlan:
+        """Choose counterexamples, and the regions that are forwarded alone or removed."""
+        options = self.options
+        return plan_forwards(
+            described.regions,
+            found.table.loc[found.table["kept"], "concept"].tolist(),
+            train=split.train,
+            score=split.score,
+            per_concept=options.scores.forwards_per_concept,
+            num_negatives=options.cavs.num_negatives,
+            target_class=options.target_class,
+            seed=options.seed,
+        )
+
+    def measure(self, described: Described, plan: ForwardPlan) -> RegionResponses | None:
+        """Forward the planned regions; None where the options ask for no effects."""
+        if not self.options.scores.measure_effects:
+            return None
+        self.progress.start("forward regions alone and removed", len(plan.alone))
+        with self.watch.time("effects"):
+            responses = measure_regions(
+                plan,
+                described.regions,
+                self.probe(),
+                self.run.read_clip,
+                self.class_index,
+                described.logits,
+                progress=self.progress,
+            )
+        self.progress.finish()
+        return responses
+
+    def test(
+        self,
+        described: Described,
+        found: Concepts,
+        split: Split,
+        plan: ForwardPlan,
+        responses: RegionResponses | None,
+    ) -> Tested:
+        """Fit CAVs, score and judge every concept that was kept."""
+        options, regions = self.options, described.regions
+        alone = described.features if responses is None else responses.features
+        with self.watch.time("cavs"):
+            cavs = fit_concept_cavs(
+                alone,
+                regions,
+                plan.members,
+                plan.negatives,
+                options.cavs,
+                train=split.train,
+                leave_one_out=split.leave_one_out,
+                seed=options.seed,
+            )
+        distance = regions["distance"].to_numpy()
+        retentions = {
+            c: retention(
+                described.features,
+                alone,
+                plan.members[c],
+                plan.negatives,
+                num_members=options.scores.num_retention_members,
+                distance=distance,
+            )
+            for c in cavs
+        }
+        effects = {}
+        if responses is not None:
+            effects = {"region_effect": responses.effect}
+            effects |= {"effect_deletion": responses.deletion, "effect_insertion": responses.insertion}
+        scoring = described.clips["video"].isin(split.score).to_numpy()
+        clips = described.clips[scoring]
+        gradients = average_gradients(
+            described.gradients[scoring], clips["video"].to_numpy(object), clips["group"].to_numpy(object)
+        )
+        with self.watch.time("significance"):
+            evidence = Evidence(
+                regions,
+                described.features,
+                cavs,
+                retentions,
+                plan.members,
+                plan.negatives,
+                gradients,
+                effects,
+                plan.removed,
+                split.train,
+            )
+            scored = score_concepts(evidence, options)
+        table = concept_table(found.table, cavs, retentions, scored, regions)
+        judged = sort_concepts(
+            judge_concepts(table, scored.tests, options.scores, options.cavs), headline(options)
+        )[CONCEPT_COLUMNS]
+        described.regions = region_table(regions, described.region_gradients, cavs, effects)
+        facts = {
+            "num_tested": len(cavs),
+            "gradient_cosine": gradients.cosine,
+            "null_saturation": scored.null_saturation,
+        }
+        directions = {f"concept_{c:02d}": cav.cav.directions for c, cav in cavs.items()}
+        return Tested(judged, score_table(scored, judged, options.target_class), directions, facts)
+
+    def evaluate(self, described: Described, tested: Tested, split: Split) -> pd.DataFrame:
+        """Draw the SSC and SDC curves of the concepts that passed the gates."""
+        options, clips = self.options, described.clips
+        sound = tested.concepts[tested.concepts["status"].isin(["accepted", "not_significant"])]
+        ranking = sound.sort_values(headline(options), ascending=False)["concept"].tolist()
+        scoring = clips[clips["video"].isin(split.score)]
+        order = scoring.groupby("video").cumcount()
+        size = scoring.groupby("video")["clip"].transform("size")
+        most = options.evaluation.clips_per_video  # evenly spaced over each video
+        picked = scoring[(order * most // size) != ((order - 1) * most // size)]
+        self.progress.start("evaluate", len(picked))
+        with self.watch.time("evaluation"):
+            curves = evaluate_concepts(
+                ranking,
+                described.regions,
+                picked,
+                self.probe(fill=options.evaluation.fill),
+                self.run.read_clip,
+                self.class_index,
+                options.evaluation,
+                seed=options.seed,
+                progress=self.progress,
+            )
+        self.progress.finish()
+        return curves
+
+    def probe(self, fill: Fill = "mean") -> Probe:
+        """Ask the network of this run about single regions."""
+        return Probe(self.network, self.options.sampling.num_frames, fill=fill, watch=self.watch)
+
+
+def headline(options: RunOptions) -> str:
+    """Name of the score that ranks concepts: the region effect, or for the published recipe the sign."""
+    return "region_effect" if options.scores.measure_effects else "tcav_sign"
+
+
+def _gather(
+    tables: Sequence[pd.DataFrame],
+    rows: Sequence[dict[str, Any]],
+    found: Sequence[ClipFeatures],
+    videos: list[Video],
+    skipped: list[dict[str, str]],
+    *,
+    center: bool,
+) -> Described:
+    regions = pd.concat(tables, ignore_index=True)
+    regions = regions.astype({"clip": np.int32, "clip_id": np.int32})
+    features = np.concatenate([clip.features for clip in found])
+    if center:
+        sizes, clip_ids = regions["num_voxels"].to_numpy(), regions["clip_id"].to_numpy()
+        features = center_features(features, sizes, clip_ids)
+    return Described(
+        regions,
+        pd.DataFrame(rows),
+        features,
+        np.concatenate([clip.region_gradients for clip in found]),
+        np.stack([clip.gradient for clip in found]),
+        np.stack([clip.logits for clip in found]),
+        skipped,
+    )
