@@ -1,0 +1,1 @@
+"""Networks: loading, registry, the cut at a layer, and what a layer sees."""

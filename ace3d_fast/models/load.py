@@ -1,0 +1,150 @@
+"""``--model`` and ``--weights`` → a network in memory."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ace3d_fast.errors import InputError, expected
+from ace3d_fast.models.names import nearest
+from ace3d_fast.models.registry import ModelEntry, find_entry
+
+WRAPPERS = ("state_dict", "model_state", "model_state_dict", "model")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network in evaluation mode, with its registry entry."""
+
+    module: nn.Module
+    entry: ModelEntry
+
+
+def load_module(spec: str, weights: str | Path | None = None) -> LoadedModel:
+    """Load a network.
+
+    Parameters
+    ----------
+    spec : str
+        ``path/to/file.py:factory`` (the factory takes no argument and returns a ``torch.nn.Module``),
+        ``pytorchvideo:NAME``, or ``planted:net``.
+    weights : str or Path, optional
+        A state dict: ``.safetensors``, or a ``.pt`` file of tensors only (no code in it is run). Without it
+        a network of the zoo keeps its random initial weights.
+
+    Raises
+    ------
+    InputError
+        Where the network cannot be made, or the weights do not fit it.
+    """
+    entry = find_entry(spec)
+    if entry.build is not None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # a network without weights is the same each time
+            module = entry.build()
+    else:
+        module = _from_file(spec)
+    if weights is not None:
+        _load_weights(module, _read_weights(Path(weights)), entry, Path(weights))
+    return LoadedModel(module.eval(), entry)
+
+
+def _from_file(spec: str) -> nn.Module:
+    source, _, name = spec.rpartition(":")
+    path = Path(source)
+    if not path.is_file():
+        raise InputError(expected("load_module", "model", "to be file.py:factory", f"no file {source}"))
+    namespace = _run_file(path)
+    if name not in namespace:
+        todo = nearest(name, [key for key, value in namespace.items() if callable(value)])
+        raise InputError(expected("load_module", str(path), f"to define {name!r}", "none", todo))
+    factory = namespace[name]
+    if isinstance(factory, nn.Module):
+        return factory
+    if not callable(factory):
+        raise InputError(expected("load_module", spec, "to be a function", f"a {type(factory).__name__}"))
+    try:
+        module = factory()
+    except Exception as error:  # the user's code
+        raise InputError(_failure(spec, "to return a network", error)) from error
+    if not isinstance(module, nn.Module):
+        raise InputError(
+            expected("load_module", spec, "to return a torch.nn.Module", f"a {type(module).__name__}")
+        )
+    return module
+
+
+def _run_file(path: Path) -> dict[str, Any]:
+    """The names a Python file defines; it may import its neighbours."""
+    name = f"_ace3d_model_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(expected("load_module", str(path), "to be a Python file", "another kind"))
+    module = importlib.util.module_from_spec(spec)
+    folder = str(path.absolute().parent)
+    sys.modules[name] = module
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's code
+        sys.modules.pop(name, None)
+        raise InputError(_failure(str(path), "to be importable", error)) from error
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+    return vars(module)
+
+
+def _failure(where: str, requirement: str, error: Exception) -> str:
+    reason = (str(error).strip().splitlines() or [""])[0]
+    return expected("load_module", where, requirement, f"{type(error).__name__}: {reason}")
+
+
+def _read_weights(path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise InputError(expected("load_module", "weights", "to be a file", f"{path}: nothing there"))
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state: Any = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each format has its own exceptions
+        requirement = "to be .safetensors, or a .pt file of nothing but tensors"
+        raise InputError(_failure(str(path), requirement, error)) from error
+    for key in WRAPPERS:
+        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
+            state = state[key]
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        fact = f"a {type(state).__name__} of other things"
+        raise InputError(expected("load_module", str(path), "to hold tensors by name", fact))
+    prefixed = state and all(str(key).startswith("module.") for key in state)
+    return {str(key)[7:] if prefixed else str(key): value for key, value in state.items()}
+
+
+def _load_weights(module: nn.Module, state: Mapping[str, Tensor], entry: ModelEntry, path: Path) -> None:
+    wanted = module.state_dict()
+    if entry.convert is not None and not wanted.keys() & state.keys():
+        state = entry.convert(state)
+    shapes = [
+        f"{name} {tuple(state[name].shape)} for {tuple(value.shape)}"
+        for name, value in wanted.items()
+        if name in state and state[name].shape != value.shape
+    ]
+    missing = [f"no {name}" for name in wanted if name not in state]
+    foreign = [f"unknown {name}" for name in state if name not in wanted]
+    faults = shapes + missing + foreign
+    if faults:
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        raise InputError(
+            expected("load_module", str(path), f"to fit {entry.name}", ", ".join(faults[:3]) + more)
+        )
+    module.load_state_dict(dict(state))

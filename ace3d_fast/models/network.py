@@ -1,0 +1,266 @@
+"""A network cut at a layer: ``f = h(g(x))``, with the layer's output ``g(x)`` as a grid of features.
+
+Results do not depend on the order of clips; torch does not promise the same last bits for different batch
+sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ace3d_fast.errors import InputError, expected
+from ace3d_fast.models.grids import Grid, to_grid
+from ace3d_fast.models.names import nearest, plain
+from ace3d_fast.types import Normalization
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a network says of N clips.
+
+    Attributes
+    ----------
+    logits : (N, K) float32
+    activation : (N, C, T', H', W') float32
+        Output of the layer.
+    gradient : (N, C, T', H', W') float32, or None
+        Derivative of one class's logit with respect to ``activation``.
+    """
+
+    logits: Tensor
+    activation: Tensor
+    gradient: Tensor | None = None
+
+
+class Network:
+    """A network in evaluation mode, cut at one of its layers.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Maps (N, 3, T, H, W) float32 to logits (N, K). Put into evaluation mode and moved to ``device``.
+    layer : str
+        Name of a submodule that runs once in a forward and puts out a grid (see `ace3d_fast.models.grids`).
+    normalization : Normalization
+    class_names : sequence of str
+        In the order of the logits.
+    device : str
+    input_shape : (int, int), optional
+        Frames and side in pixels of a clip. If given, layer and class names are checked by one forward.
+
+    Raises
+    ------
+    InputError
+        Where the layer is unknown, makes no grid, or the number of names differs from that of the logits.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        layer: str,
+        normalization: Normalization,
+        class_names: Sequence[str],
+        *,
+        device: str = "cpu",
+        input_shape: tuple[int, int] | None = None,
+    ) -> None:
+        self.device = _device(device)
+        self.module = module.eval().to(self.device)
+        self.layer = layer
+        self.class_names = list(class_names)
+        self._part = _submodule(module, layer)
+        mean, std = (torch.tensor(values, device=self.device) for values in _checked(normalization))
+        self._scale = (1.0 / (255.0 * std)).view(3, 1, 1, 1)
+        self._shift = (mean / std).view(3, 1, 1, 1)
+        if input_shape is not None:
+            num_frames, side = input_shape
+            self._check_shapes(torch.zeros(1, 3, num_frames, side, side, device=self.device))
+
+    @property
+    def num_classes(self) -> int:
+        """Number of logits."""
+        return len(self.class_names)
+
+    def class_index(self, name: str) -> int:
+        """Position of the class ``name`` among the logits; case, ``_`` and ``-`` make no difference.
+
+        Raises
+        ------
+        InputError
+            Where there is no such class, with the names nearest to it.
+        """
+        names = [plain(candidate) for candidate in self.class_names]
+        if plain(name) in names:
+            return names.index(plain(name))
+        todo = nearest(name, self.class_names)
+        raise InputError(expected("Network", "class", f"to be one of {len(names)}", repr(name), todo))
+
+    def prepare(self, frames: Tensor) -> Tensor:
+        """Scale pixels for the network: (N, T, H, W, 3) uint8 → (N, 3, T, H, W) float32 on its device."""
+        x = (
+            frames.to(self.device)
+            .permute(0, 4, 1, 2, 3)
+            .to(torch.float32, memory_format=torch.contiguous_format)
+        )
+        return x.mul_(self._scale).sub_(self._shift)
+
+    def forward(self, x: Tensor) -> Outputs:
+        """Logits and activation of clips ``x``, (N, 3, T, H, W) float32 as `prepare` makes them.
+
+        Raises
+        ------
+        InputError
+            Where the activation or the logits are not finite.
+        """
+        with torch.no_grad(), _watch(self._part, self.layer) as seen:
+            logits = self._logits(x)
+        return _finite(Outputs(logits, seen.one().detach()), self.layer)
+
+    def gradients(self, x: Tensor, class_index: int) -> Outputs:
+        """As `forward`, with the gradient of a class's logit; only the part above the layer is gone back.
+
+        Raises
+        ------
+        InputError
+            As `forward`; or where the logit does not depend on the layer.
+        """
+        with torch.no_grad(), _watch(self._part, self.layer, differentiate=True) as seen:
+            logits = self._logits(x)
+            leaf = seen.one()
+            with torch.enable_grad():
+                total = logits[:, class_index].sum()
+            gradient = None
+            if total.requires_grad:
+                gradient = torch.autograd.grad(total, leaf, allow_unused=True)[0]
+        if gradient is None:
+            raise InputError(
+                expected("Network", f"layer {self.layer!r}", "to reach the logits", "one that does not")
+            )
+        return _finite(Outputs(logits.detach(), leaf.detach(), gradient), self.layer)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        logits = self.module(x)
+        if not isinstance(logits, Tensor):
+            raise InputError(
+                expected("Network", "the output", "to be logits (N, K)", f"a {type(logits).__name__}")
+            )
+        if logits.dim() > 2 and logits[0].numel() == logits.shape[1]:
+            logits = logits.flatten(1)
+        if logits.dim() != 2 or len(logits) != len(x):
+            fact = f"shape {tuple(logits.shape)} for {len(x)} clips"
+            raise InputError(expected("Network", "the output", "to be logits (N, K)", fact))
+        return logits
+
+    def _check_shapes(self, x: Tensor) -> None:
+        size = f"{x.shape[2]} frames of {x.shape[3]} px"
+        try:
+            with torch.no_grad(), _watch(self._part, self.layer) as seen:
+                logits = self._logits(x)
+                seen.one()
+        except InputError:
+            raise
+        except Exception as error:  # the network's own code
+            fact = f"{type(error).__name__}: {_one_line(error)}"
+            raise InputError(expected("Network", "the network", f"to take a clip of {size}", fact)) from error
+        if logits.shape[1] != self.num_classes:
+            todo = "name them in a labels file, one a line in the order of the outputs"
+            fact = f"{self.num_classes} names"
+            raise InputError(expected("Network", "class names", f"for {logits.shape[1]} outputs", fact, todo))
+
+
+class _Seen:
+    """The grids that a layer put out during one forward."""
+
+    def __init__(self, layer: str) -> None:
+        self.layer = layer
+        self.grids: list[Tensor] = []
+
+    def one(self) -> Tensor:
+        if len(self.grids) != 1:
+            fact = f"{len(self.grids)} times"
+            raise InputError(expected("Network", f"layer {self.layer!r}", "to run once in a forward", fact))
+        return self.grids[0]
+
+
+@contextmanager
+def _watch(part: nn.Module, layer: str, *, differentiate: bool = False) -> Iterator[_Seen]:
+    """Collect what ``part`` puts out; to ``differentiate``, the rest of the forward starts from a leaf.
+
+    The forward runs without gradients up to the layer and with gradients above it.
+    """
+    seen = _Seen(layer)
+
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+        grid = _grid(output, layer)
+        if not differentiate:
+            seen.grids.append(grid.values.clone())  # a later layer may work in place
+            return None
+        leaf = grid.values.detach().clone().requires_grad_()
+        seen.grids.append(leaf)
+        torch.set_grad_enabled(True)
+        return grid.restore(leaf.clone())
+
+    handle = part.register_forward_hook(hook)
+    before = torch.is_grad_enabled()
+    try:
+        yield seen
+    finally:
+        handle.remove()
+        torch.set_grad_enabled(before)
+
+
+def _grid(output: Any, layer: str) -> Grid:
+    grid = to_grid(output)
+    if grid is None:
+        fact = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+        todo = "the command `ace3d-fast layers` lists those that do"
+        raise InputError(
+            expected("Network", f"layer {layer!r}", "to put out a grid (N, C, T, H, W)", fact, todo)
+        )
+    return grid
+
+
+def _submodule(module: nn.Module, layer: str) -> nn.Module:
+    parts: dict[str, nn.Module] = dict(module.named_modules())
+    parts.pop("", None)
+    if layer not in parts:
+        todo = nearest(layer, parts)
+        raise InputError(expected("Network", "layer", "to be a part of the network", repr(layer), todo))
+    return parts[layer]
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(
+            expected("Network", "device", "to be one that torch can use here", repr(name), _one_line(error))
+        ) from error
+    return device
+
+
+def _checked(normalization: Normalization) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if min(normalization.std) <= 0:
+        raise InputError(expected("Network", "std", "to be positive", normalization.std))
+    return normalization.mean, normalization.std
+
+
+def _finite(outputs: Outputs, layer: str) -> Outputs:
+    for name, values in (("the activation", outputs.activation), ("the logits", outputs.logits)):
+        if not bool(torch.isfinite(values).all()):
+            fact = f"{int((~torch.isfinite(values)).sum())} NaN or infinite values of {values.numel()}"
+            raise InputError(
+                expected("Network", f"{name} (layer {layer!r})", "to be finite", fact, "check the weights")
+            )
+    return outputs
+
+
+def _one_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,74 @@
+"""Known networks: how each is built, and the clips it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from ace3d_fast.errors import InputError, expected
+from ace3d_fast.models.names import nearest
+from ace3d_fast.types import ClipSampling, Normalization
+
+KINETICS = Normalization((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A network and the defaults of a run on it.
+
+    Attributes
+    ----------
+    name : str
+        As given to ``--model``.
+    sampling : ClipSampling
+    normalization : Normalization
+    layers : tuple of str
+        Layers worth explaining, the first is the default; empty where unknown.
+    build : callable, optional
+        Makes the untrained network, which takes (N, 3, T, H, W) and returns logits.
+    convert : callable, optional
+        Translates weights that were saved under other names.
+    """
+
+    name: str
+    sampling: ClipSampling
+    normalization: Normalization = KINETICS
+    layers: tuple[str, ...] = ()
+    build: Callable[[], nn.Module] | None = None
+    convert: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
+
+
+def entries() -> dict[str, ModelEntry]:
+    """All registered networks by name."""
+    from ace3d_fast.models.zoo import ZOO
+
+    return {entry.name: entry for entry in (_planted(), *ZOO)}
+
+
+def find_entry(spec: str) -> ModelEntry:
+    """The entry of ``spec``; a network from a file gets 16 frames at 7.5 per second, 128 px cropped to 112.
+
+    Raises
+    ------
+    InputError
+        Where ``spec`` is neither ``file.py:factory`` nor the name of a registered network.
+    """
+    known = entries()
+    if spec in known:
+        return known[spec]
+    source, _, name = spec.rpartition(":")
+    if source.endswith(".py") and name:
+        return ModelEntry(spec, ClipSampling(16, 7.5, 128, 112))
+    requirement = "to be path/to/file.py:factory or a known network"
+    raise InputError(expected("load_module", "model", requirement, repr(spec), nearest(spec, known)))
+
+
+def _planted() -> ModelEntry:
+    def build() -> nn.Module:
+        from ace3d_fast.models.planted import PlantedNet
+
+        return PlantedNet()
+
+    return ModelEntry("planted:net", ClipSampling(16, 8.0, 64, 64), KINETICS, ("conv4",), build)
