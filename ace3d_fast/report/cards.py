@@ -1,0 +1,159 @@
+"""Concept cards: what is known about each concept, and its example clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import PurePosixPath
+from typing import Any
+
+from ace3d_fast.report.clips import AnimatedClip, animate_region
+from ace3d_fast.report.facts import Fact, concept_bounds, rows_of
+from ace3d_fast.report.records import RunRecords
+from ace3d_fast.report.words import (
+    MISSING,
+    count,
+    decimal,
+    interval,
+    is_known,
+    percent,
+    probability,
+    signed,
+    significant,
+)
+from ace3d_fast.types import ClipSampling
+
+NUM_EXAMPLES = {"accepted": 8, "not_significant": 8, "context": 8, "rejected": 4}
+MAX_CLIP_BYTES = 56_000
+MAX_TOTAL_BYTES = 6_000_000
+
+Row = Mapping[str, Any]
+Bounds = Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One region of a concept, as a looping clip."""
+
+    clip: AnimatedClip
+    video: str
+    file: str
+    time: str
+    details: str
+
+
+@dataclass(frozen=True)
+class ConceptCard:
+    """What the report shows about one concept."""
+
+    name: str
+    anchor: str
+    status: str
+    reason: str
+    has_effect: bool
+    effect: str
+    effect_interval: str
+    retention: str
+    q_value: str
+    num_videos: int
+    videos: str
+    facts: list[Fact]
+    examples: list[Example]
+
+    @property
+    def status_words(self) -> str:
+        """The status for reading."""
+        return self.status.replace("_", " ")
+
+
+def concept_cards(run: RunRecords) -> list[ConceptCard]:
+    """Make the cards in the order of the run's table, with their examples."""
+    concepts = rows_of(run.concepts)
+    wanted = [
+        [int(region) for region in row["example_regions"]][: NUM_EXAMPLES.get(row["status"], 4)]
+        for row in concepts
+    ]
+    examples = _draw_examples(run, {region for regions in wanted for region in regions})
+    return [
+        _card(run, row, index, [examples[region] for region in regions])
+        for index, (row, regions) in enumerate(zip(concepts, wanted, strict=True))
+    ]
+
+
+def _card(run: RunRecords, row: Row, index: int, examples: list[Example]) -> ConceptCard:
+    bounds = concept_bounds(run, str(row["concept"]))
+    return ConceptCard(
+        name=str(row["concept"]),
+        anchor=f"concept-{index + 1}",
+        status=str(row["status"]),
+        reason=str(row["reason"] or ""),
+        has_effect=is_known(row["region_effect"]),
+        effect=signed(row["region_effect"]),
+        effect_interval=interval(*bounds.get("region_effect", (None, None))),
+        retention=decimal(row["retention"]),
+        q_value=probability(row["q_value"]),
+        num_videos=int(row["num_videos"]),
+        videos=count(row["num_videos"], "video"),
+        facts=_card_facts(row, bounds),
+        examples=examples,
+    )
+
+
+def _card_facts(row: Row, bounds: Bounds) -> list[Fact]:
+    """Everything that was computed about a concept."""
+
+    def score(label: str, name: str, write: Callable[[Any], str]) -> Fact:
+        ends = [write(end) for end in bounds.get(name, ())]
+        return Fact(label, write(row[name]), f"[{', '.join(ends)}]" if ends else "")
+
+    accuracy_p = f"p {probability(row['cav_accuracy_p'])}" if is_known(row["cav_accuracy_p"]) else ""
+    facts = [
+        score("Effect of removal", "effect_deletion", signed),
+        score("Effect alone", "effect_insertion", signed),
+        Fact("p", probability(row["p_value"])),
+        Fact("q", probability(row["q_value"])),
+        Fact("Retention", decimal(row["retention"])),
+        score(
+            "Raw score \N{MULTIPLICATION SIGN} retention",
+            "raw_times_retention",
+            significant,
+        ),
+        score("TCAV sign", "tcav_sign", decimal),
+        score("TCAV magnitude", "tcav_magnitude", significant),
+        Fact("CAV accuracy", percent(row["cav_accuracy"]), accuracy_p),
+        Fact("Regions, clips", f"{int(row['num_regions'])}, {int(row['num_clips'])}"),
+        Fact("Largest video's share", percent(row["largest_video_share"])),
+    ]
+    return [fact for fact in facts if fact.value != MISSING]
+
+
+def _draw_examples(run: RunRecords, regions: set[int]) -> dict[int, Example]:
+    """Animate ``regions``, reading each clip once."""
+    table = run.regions
+    rows = rows_of(table[table["region"].isin(regions)].sort_values(["video", "clip", "region"]))
+    fps = ClipSampling(**run.config["sampling"]).segment_fps
+    max_bytes = min(MAX_CLIP_BYTES, MAX_TOTAL_BYTES // max(1, len(regions)))
+    examples = {}
+    for (video, clip), members in groupby(rows, key=lambda row: (str(row["video"]), int(row["clip"]))):
+        segmented = run.read_clip(video, clip)
+        for row in members:
+            examples[int(row["region"])] = Example(
+                clip=animate_region(segmented, int(row["index"]), fps=fps, max_bytes=max_bytes),
+                video=video,
+                file=PurePosixPath(video).name,
+                time=f"{float(row['start_seconds']):.1f} s",
+                details=_region_details(row),
+            )
+    return examples
+
+
+def _region_details(row: Row) -> str:
+    known = {
+        "effect of removal": row["effect_deletion"],
+        "effect alone": row["effect_insertion"],
+        "distance to centre": row["distance"],
+    }
+    parts = [f"{int(row['num_voxels']):,} voxels of one of about {int(row['resolution'])} supervoxels"]
+    parts.extend(f"{name} {signed(value)}" for name, value in known.items() if is_known(value))
+    return ", ".join(parts)

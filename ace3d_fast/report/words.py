@@ -1,0 +1,68 @@
+"""Numbers as a reader wants them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+MISSING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+
+
+def is_known(value: Any) -> bool:
+    """Whether ``value`` is a finite number."""
+    try:
+        return value is not None and math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def decimal(value: Any, digits: int = 2) -> str:
+    """``0.437`` as ``0.44``; what was not computed as a dash."""
+    return f"{float(value):.{digits}f}".replace("-", MINUS) if is_known(value) else MISSING
+
+
+def signed(value: Any, digits: int = 2) -> str:
+    """``0.437`` as ``+0.44``, ``-1`` as ``−1.00``."""
+    return f"{float(value):+.{digits}f}".replace("-", MINUS) if is_known(value) else MISSING
+
+
+def significant(value: Any, digits: int = 3) -> str:
+    """A signed number of unknown scale, to ``digits`` significant digits."""
+    return f"{float(value):+.{digits}g}".replace("-", MINUS) if is_known(value) else MISSING
+
+
+def percent(value: Any) -> str:
+    """``0.437`` as ``44 %``."""
+    return f"{100 * float(value):.0f} %" if is_known(value) else MISSING
+
+
+def probability(value: Any) -> str:
+    """A p or q value: three decimals, more where it is smaller."""
+    if not is_known(value):
+        return MISSING
+    number = float(value)
+    return f"{number:.3f}" if number >= 0.001 or number == 0 else f"{number:.1g}"
+
+
+def interval(low: Any, high: Any, digits: int = 2) -> str:
+    """``[+0.10, +0.90]``, or nothing where a bound was not computed."""
+    if not (is_known(low) and is_known(high)):
+        return ""
+    return f"[{signed(low, digits)}, {signed(high, digits)}]"
+
+
+def seconds(value: Any) -> str:
+    """``75.2`` as ``1 min 15 s``."""
+    if not is_known(value):
+        return MISSING
+    number = float(value)
+    if number < 60:
+        return f"{number:.1f} s"
+    minutes, rest = divmod(round(number), 60)
+    return f"{minutes} min {rest} s"
+
+
+def count(number: Any, noun: str, plural: str = "") -> str:
+    """``1 video``, ``2 videos``."""
+    return f"{int(number):,} {noun if int(number) == 1 else plural or noun + 's'}"
