@@ -81,7 +81,7 @@ def test_a_card_holds_the_scores_with_their_intervals(page):
         "Effect alone +2.50 [+1.75, +3.25]",
         "p 0.016 q 0.031",
         "Retention 0.82",
-        "Raw score × retention +0.0254",
+        "Raw score \N{MULTIPLICATION SIGN} retention +0.0254",
         "TCAV sign 1.00 [-0.25, 1.25]".replace("-", "\N{MINUS SIGN}"),
         "TCAV magnitude +0.00123",
         "CAV accuracy 96 % p 0.005",
