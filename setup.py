@@ -40,7 +40,9 @@ class CMakeBuild(build_ext):
         """Configure and build into the folder of the package."""
         torch = find_torch()
         if torch is None:
-            raise SystemExit("build: expected torch>=2.10 in the target environment, got none; install it first")
+            raise SystemExit(
+                "build: expected torch>=2.10 in the target environment, got none; install it first"
+            )
         import pybind11
 
         build = ROOT / "build" / f"cmake-{sysconfig.get_platform()}-{sys.implementation.cache_tag}"

@@ -1,7 +1,7 @@
-"""Build backend: setuptools, plus the one question it cannot answer - whose torch headers to compile against.
+"""Build backend: setuptools, and the question it cannot answer: whose torch headers to compile against.
 
-The build takes the headers of the torch that the package will run beside. An isolated build hides that torch, so
-it is looked up by path. Only where there is none is the pinned one of ``constraints.txt`` asked for.
+The build takes the headers of the torch that the package will run beside. An isolated build hides that torch,
+so it is looked up by path. Only where there is none is the pinned one of ``constraints.txt`` asked for.
 """
 
 from __future__ import annotations

@@ -1,0 +1,39 @@
+"""Native ops on clips, volumes and label maps; `ops.reference` holds the same, written to be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ace3d_fast import _core
+from ace3d_fast.ops.color import clips_to_lab, rgb_to_lab
+from ace3d_fast.ops.connectivity import enforce_connectivity
+from ace3d_fast.ops.region_overlap import region_overlap
+from ace3d_fast.ops.region_pool import region_pool, region_sums
+from ace3d_fast.ops.segment import segment_clips
+from ace3d_fast.ops.slic3d import slic3d
+from ace3d_fast.ops.smooth import gaussian_smooth
+
+__all__ = [
+    "build_info",
+    "clips_to_lab",
+    "enforce_connectivity",
+    "gaussian_smooth",
+    "region_overlap",
+    "region_pool",
+    "region_sums",
+    "rgb_to_lab",
+    "segment_clips",
+    "slic3d",
+]
+
+
+def build_info() -> dict[str, Any]:
+    """Facts about this build and this machine.
+
+    Returns
+    -------
+    dict
+        ``version``, ``compiler``, ``cuda_compiler`` (empty: built without CUDA), ``instruction_set`` in use
+        (``ACE3D_INSTRUCTION_SET`` lowers it), ``cuda_devices`` (names).
+    """
+    return _core.build_info()
