@@ -48,5 +48,6 @@ py::dict build_info() {
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "Facts about this build and this machine.";
-  module.def("build_info", &build_info, "Version, compiler, CUDA compiler, instruction set in use, CUDA devices.");
+  module.def("build_info", &build_info,
+             "Version, compiler, CUDA compiler, instruction set in use, CUDA devices.");
 }

@@ -1,6 +1,7 @@
 // Schemas of the ops and their CPU registration: unpack, allocate, call; no arithmetic.
 //
-// Inputs are contiguous and of the shapes and types that the Python wrappers in ace3d_fast/ops check and document.
+// Inputs are contiguous and of the shapes and types that the Python wrappers in ace3d_fast/ops check and
+// document.
 #include <algorithm>
 #include <tuple>
 #include <vector>
@@ -53,9 +54,11 @@ Tensor gaussian_smooth(const Tensor& volume, std::vector<double> sigma) {
   Tensor out = empty_like(volume);
   const int64_t num_volumes = volume.size(0) * volume.size(1);
   if (volume.scalar_type() == ScalarType::Double) {
-    gaussian_smooth_cpu(input<double>(volume), output<double>(out), num_volumes, volume_of(volume), sigma.data());
+    gaussian_smooth_cpu(input<double>(volume), output<double>(out), num_volumes, volume_of(volume),
+                        sigma.data());
   } else {
-    gaussian_smooth_cpu(input<float>(volume), output<float>(out), num_volumes, volume_of(volume), sigma.data());
+    gaussian_smooth_cpu(input<float>(volume), output<float>(out), num_volumes, volume_of(volume),
+                        sigma.data());
   }
   return out;
 }
@@ -100,8 +103,8 @@ std::tuple<Tensor, Tensor> enforce_connectivity(const Tensor& labels, std::vecto
   parallel_for(0, num_clips * num_maps, 1, [&](int64_t begin, int64_t end) {
     for (int64_t job = begin; job < end; ++job) {
       const int64_t offset = job * shape.num_voxels(), map = job % num_maps;
-      output<int32_t>(num_labels)[job] = enforce_connectivity_cpu(from + offset, shape, min_sizes[map],
-                                                                  max_sizes[map], output<int32_t>(out) + offset);
+      output<int32_t>(num_labels)[job] = enforce_connectivity_cpu(
+          from + offset, shape, min_sizes[map], max_sizes[map], output<int32_t>(out) + offset);
     }
   });
   return {out, num_labels};
@@ -152,7 +155,8 @@ STABLE_TORCH_LIBRARY(ace3d, library) {
   library.def("rgb_to_lab(Tensor rgb) -> Tensor");
   library.def("clips_to_lab(Tensor frames) -> Tensor");
   library.def("gaussian_smooth(Tensor volume, float[] sigma) -> Tensor");
-  library.def("slic3d(Tensor volume, int[] grids, float compactness, int num_iterations, float[] spacing) -> Tensor");
+  library.def(
+      "slic3d(Tensor volume, int[] grids, float compactness, int num_iterations, float[] spacing) -> Tensor");
   library.def("enforce_connectivity(Tensor labels, int[] min_sizes, int[] max_sizes) -> (Tensor, Tensor)");
   library.def("region_sums(Tensor features, Tensor labels, int num_regions) -> (Tensor, Tensor)");
   library.def("region_spread(Tensor grad_sums, Tensor labels, int[] grid) -> Tensor");

@@ -22,7 +22,8 @@ void* current_stream(const Tensor& tensor) {
 }
 
 std::tuple<Tensor, Tensor> region_sums(const Tensor& features, const Tensor& labels, int64_t num_regions) {
-  STD_TORCH_CHECK(features.scalar_type() == ScalarType::Float, "region_sums on CUDA: expected float32 features");
+  STD_TORCH_CHECK(features.scalar_type() == ScalarType::Float,
+                  "region_sums on CUDA: expected float32 features");
   const torch::stable::accelerator::DeviceGuard guard(features.get_device_index());
   const int64_t grid[3] = {features.size(2), features.size(3), features.size(4)};
   const RegionPoolShape shape = region_pool_shape(labels, features.size(1), grid, num_regions);

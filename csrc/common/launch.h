@@ -17,9 +17,9 @@ inline constexpr int kThreadsPerBlock = 256;
 }  // namespace ace3d
 
 // Run KERNEL with one block per row of work; errors of the launch itself are thrown.
-#define ACE3D_LAUNCH(KERNEL, BLOCKS, SHARED_BYTES, STREAM, ...)                                      \
-  do {                                                                                               \
-    KERNEL<<<static_cast<unsigned>(BLOCKS), ::ace3d::kThreadsPerBlock, SHARED_BYTES,                 \
-             static_cast<cudaStream_t>(STREAM)>>>(__VA_ARGS__);                                      \
-    ::ace3d::check_cuda(cudaGetLastError(), #KERNEL);                                                \
+#define ACE3D_LAUNCH(KERNEL, BLOCKS, SHARED_BYTES, STREAM, ...)                      \
+  do {                                                                               \
+    KERNEL<<<static_cast<unsigned>(BLOCKS), ::ace3d::kThreadsPerBlock, SHARED_BYTES, \
+             static_cast<cudaStream_t>(STREAM)>>>(__VA_ARGS__);                      \
+    ::ace3d::check_cuda(cudaGetLastError(), #KERNEL);                                \
   } while (false)

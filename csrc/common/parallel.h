@@ -1,8 +1,8 @@
 // Parallel loops over torch's own thread pool, without its headers.
 //
-// parallel_for(begin, end, grain, body) calls body(first, last) on disjoint ranges that cover [begin, end). Ranges
-// shorter than `grain` are not split, so that small work runs serially. How a range is split depends on the number of
-// threads: a body must give the same result for any split.
+// parallel_for(begin, end, grain, body) calls body(first, last) on disjoint ranges that cover [begin, end).
+// Ranges shorter than `grain` are not split, so that small work runs serially. How a range is split depends
+// on the number of threads: a body must give the same result for any split.
 #pragma once
 
 #include <cstdint>

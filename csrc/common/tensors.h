@@ -32,7 +32,8 @@ T* output(const Tensor& tensor) {
 
 // From labels (N, S, T, H, W) and the grid (T', H', W') of the features.
 template <class Grid>
-RegionPoolShape region_pool_shape(const Tensor& labels, int64_t channels, const Grid& grid, int64_t num_regions) {
+RegionPoolShape region_pool_shape(const Tensor& labels, int64_t channels, const Grid& grid,
+                                  int64_t num_regions) {
   return {labels.size(0),
           channels,
           labels.size(1),

@@ -3,9 +3,10 @@
 //   labels  [depth, height, width] in; out  [depth, height, width] new labels from 0 in scan order
 //
 // Voxels are visited in scan order; each one without a new label starts a component, grown breadth first over
-// 6-neighbours (+x -x +y -y +t -t) of the same label. A component stops growing at `max_size` voxels; what is left of
-// it becomes another. One below `min_size` takes the new label of the last neighbour met that already had one, or 0
-// where there was none. Voxels with a negative label stay -1 and join nothing. Returns the number of new labels.
+// 6-neighbours (+x -x +y -y +t -t) of the same label. A component stops growing at `max_size` voxels; what is
+// left of it becomes another. One below `min_size` takes the new label of the last neighbour met that already
+// had one, or 0 where there was none. Voxels with a negative label stay -1 and join nothing. Returns the
+// number of new labels.
 #pragma once
 
 #include <cstdint>

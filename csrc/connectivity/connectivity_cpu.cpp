@@ -17,15 +17,19 @@ int32_t enforce_connectivity_cpu(const int32_t* labels, VolumeShape shape, int64
     int32_t neighbour = 0;
     out[seed] = next_label;
     queue.assign(1, seed);
-    for (size_t visited = 0; visited < queue.size() && static_cast<int64_t>(queue.size()) < max_size; ++visited) {
+    for (size_t visited = 0; visited < queue.size() && static_cast<int64_t>(queue.size()) < max_size;
+         ++visited) {
       const int64_t v = queue[visited];
       const int64_t t = v / plane, y = v % plane / width, x = v % width;
       const struct {
         bool inside;
         int64_t voxel;
-      } steps[6] = {{x + 1 < width, v + 1},         {x > 0, v - 1},
-                    {y + 1 < shape.height, v + width}, {y > 0, v - width},
-                    {t + 1 < shape.depth, v + plane},  {t > 0, v - plane}};
+      } steps[6] = {{x + 1 < width, v + 1},
+                    {x > 0, v - 1},
+                    {y + 1 < shape.height, v + width},
+                    {y > 0, v - width},
+                    {t + 1 < shape.depth, v + plane},
+                    {t > 0, v - plane}};
       for (const auto& step : steps) {
         if (!step.inside) continue;
         if (labels[step.voxel] == label && out[step.voxel] < 0) {

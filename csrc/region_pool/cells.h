@@ -27,8 +27,8 @@ struct Share {
   int32_t points;
 };
 
-// The shares of all cells of one clip: those of cell p are shares[first[p]] to shares[first[p + 1]], by map and then
-// in scan order of the first point.
+// The shares of all cells of one clip: those of cell p are shares[first[p]] to shares[first[p + 1]], by map
+// and then in scan order of the first point.
 struct CellShares {
   std::vector<int64_t> first;
   std::vector<Share> shares;

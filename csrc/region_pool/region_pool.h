@@ -4,9 +4,9 @@
 //   labels    [N, S, voxels]      voxels = (T, H, W), any grid; background outside [0, R)
 //   sums      [N, R, C]           counts  [N, R]
 //
-// Along each axis both are read on the finer of the two grids: its point i belongs to index floor(i * size / finer) of
-// either. A point counts once in each of the S maps. All results are written, none is read. Sums are added in a fixed
-// order: the same for any number of threads.
+// Along each axis both are read on the finer of the two grids: its point i belongs to index floor(i * size /
+// finer) of either. A point counts once in each of the S maps. All results are written, none is read. Sums
+// are added in a fixed order: the same for any number of threads.
 #pragma once
 
 #include <cstdint>
@@ -24,15 +24,17 @@ struct RegionPoolShape {
 };
 
 template <class T>
-void region_sums_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, T* sums, int64_t* counts);
+void region_sums_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, T* sums,
+                     int64_t* counts);
 
 // grad_features [N, C, cells] = sum over regions of (points of the region in the cell) * grad_sums [N, R, C].
 template <class T>
-void region_spread_cpu(const T* grad_sums, const int32_t* labels, const RegionPoolShape& shape, T* grad_features);
+void region_spread_cpu(const T* grad_sums, const int32_t* labels, const RegionPoolShape& shape,
+                       T* grad_features);
 
 #if defined(ACE3D_WITH_CUDA)
-void launch_region_sums(const float* features, const int32_t* labels, const RegionPoolShape& shape, float* sums,
-                        int64_t* counts, void* stream);
+void launch_region_sums(const float* features, const int32_t* labels, const RegionPoolShape& shape,
+                        float* sums, int64_t* counts, void* stream);
 #endif
 
 }  // namespace ace3d

@@ -25,7 +25,8 @@ CellShares cell_shares(const int32_t* clip_labels, const RegionPoolShape& shape)
         for (int64_t map = 0; map < shape.num_maps; ++map) {
           for (int64_t t = ts.begin; t < ts.end; ++t) {
             for (int64_t y = ys.begin; y < ys.end; ++y) {
-              const int32_t* line = clip_labels + ((map * shape.voxels[0] + t) * shape.voxels[1] + y) * shape.voxels[2];
+              const int32_t* line =
+                  clip_labels + ((map * shape.voxels[0] + t) * shape.voxels[1] + y) * shape.voxels[2];
               for (int64_t x = xs.begin; x < xs.end; ++x) {
                 const int32_t region = line[x];
                 if (region < 0 || region >= shape.num_regions) continue;
@@ -67,14 +68,16 @@ void region_sums_cpu(const T* features, const int32_t* labels, const RegionPoolS
             totals[share.region] += static_cast<double>(row[p]) * share.points;
           }
         }
-        for (int64_t r = 0; r < regions; ++r) sums[(clip * regions + r) * channels + c] = static_cast<T>(totals[r]);
+        for (int64_t r = 0; r < regions; ++r)
+          sums[(clip * regions + r) * channels + c] = static_cast<T>(totals[r]);
       }
     });
   }
 }
 
 template <class T>
-void region_spread_cpu(const T* grad_sums, const int32_t* labels, const RegionPoolShape& shape, T* grad_features) {
+void region_spread_cpu(const T* grad_sums, const int32_t* labels, const RegionPoolShape& shape,
+                       T* grad_features) {
   const int64_t num_cells = shape.num_cells(), channels = shape.num_channels, regions = shape.num_regions;
   for (int64_t clip = 0; clip < shape.num_clips; ++clip) {
     const CellShares cells = cell_shares(labels + clip * shape.num_maps * shape.num_voxels(), shape);
@@ -96,7 +99,8 @@ void region_spread_cpu(const T* grad_sums, const int32_t* labels, const RegionPo
 }
 
 template void region_sums_cpu<float>(const float*, const int32_t*, const RegionPoolShape&, float*, int64_t*);
-template void region_sums_cpu<double>(const double*, const int32_t*, const RegionPoolShape&, double*, int64_t*);
+template void region_sums_cpu<double>(const double*, const int32_t*, const RegionPoolShape&, double*,
+                                      int64_t*);
 template void region_spread_cpu<float>(const float*, const int32_t*, const RegionPoolShape&, float*);
 template void region_spread_cpu<double>(const double*, const int32_t*, const RegionPoolShape&, double*);
 

@@ -1,10 +1,11 @@
 // region_sums on the GPU.
 //
-//   features  [N, C, cells]   labels  [N, S, voxels]   sums  [N, R, C]   counts  [N, R]; both zeroed by the launcher
+//   features  [N, C, cells]   labels  [N, S, voxels]   sums  [N, R, C]   counts  [N, R]; both zeroed by the
+//   launcher
 //
-// One block owns one (clip, channel): it walks the points of the finer grid and adds each feature to its region.
-// Blocks of channel 0 count the points. Sums are added by atomics: their order, and so their last bits, may differ
-// from run to run.
+// One block owns one (clip, channel): it walks the points of the finer grid and adds each feature to its
+// region. Blocks of channel 0 count the points. Sums are added by atomics: their order, and so their last
+// bits, may differ from run to run.
 #include "common/launch.h"
 #define ACE3D_WITH_CUDA
 #include "region_pool/region_pool.h"
@@ -18,13 +19,15 @@ __global__ void region_sums_kernel(const float* __restrict__ features, const int
                                    RegionPoolShape shape, float* __restrict__ sums,
                                    unsigned long long* __restrict__ counts) {
   const int64_t clip = blockIdx.x / shape.num_channels, channel = blockIdx.x % shape.num_channels;
-  const int64_t depth = finer(shape.cells[0], shape.voxels[0]), height = finer(shape.cells[1], shape.voxels[1]),
+  const int64_t depth = finer(shape.cells[0], shape.voxels[0]),
+                height = finer(shape.cells[1], shape.voxels[1]),
                 width = finer(shape.cells[2], shape.voxels[2]);
   const float* row = features + (clip * shape.num_channels + channel) * shape.num_cells();
   for (int64_t point = threadIdx.x; point < depth * height * width; point += blockDim.x) {
     const int64_t t = point / (height * width), y = point / width % height, x = point % width;
-    const int64_t cell = (t * shape.cells[0] / depth * shape.cells[1] + y * shape.cells[1] / height) * shape.cells[2] +
-                         x * shape.cells[2] / width;
+    const int64_t cell =
+        (t * shape.cells[0] / depth * shape.cells[1] + y * shape.cells[1] / height) * shape.cells[2] +
+        x * shape.cells[2] / width;
     const int64_t voxel =
         (t * shape.voxels[0] / depth * shape.voxels[1] + y * shape.voxels[1] / height) * shape.voxels[2] +
         x * shape.voxels[2] / width;
@@ -39,15 +42,15 @@ __global__ void region_sums_kernel(const float* __restrict__ features, const int
 
 }  // namespace
 
-void launch_region_sums(const float* features, const int32_t* labels, const RegionPoolShape& shape, float* sums,
-                        int64_t* counts, void* stream) {
+void launch_region_sums(const float* features, const int32_t* labels, const RegionPoolShape& shape,
+                        float* sums, int64_t* counts, void* stream) {
   const int64_t num_sums = shape.num_clips * shape.num_regions;
   const auto queue = static_cast<cudaStream_t>(stream);
   check_cuda(cudaMemsetAsync(sums, 0, sizeof(float) * num_sums * shape.num_channels, queue), "region_sums");
   check_cuda(cudaMemsetAsync(counts, 0, sizeof(int64_t) * num_sums, queue), "region_sums");
   if (shape.num_clips * shape.num_channels == 0) return;
-  ACE3D_LAUNCH(region_sums_kernel, shape.num_clips * shape.num_channels, 0, stream, features, labels, shape, sums,
-               reinterpret_cast<unsigned long long*>(counts));
+  ACE3D_LAUNCH(region_sums_kernel, shape.num_clips * shape.num_channels, 0, stream, features, labels, shape,
+               sums, reinterpret_cast<unsigned long long*>(counts));
 }
 
 }  // namespace ace3d

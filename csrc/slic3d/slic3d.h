@@ -5,7 +5,8 @@
 //
 // The same steps as scikit-image's core (SLIC of Achanta et al., TPAMI 2012):
 //   - seeds at start + i * step along each axis, their colours 0;
-//   - cost = ((dt^2 + dy^2) + dx^2) / max(step)^2 + sum_c (colour_c - centre_c)^2, colours divided by `compactness`,
+//   - cost = ((dt^2 + dy^2) + dx^2) / max(step)^2 + sum_c (colour_c - centre_c)^2, colours divided by
+//   `compactness`,
 //     distances along an axis multiplied by `spacing`; the lowest cost wins, then the lowest centre;
 //   - a centre reaches the voxels from trunc(max(c - 2 window, 0)) to trunc(min(c + 2 window + 1, size));
 //   - a voxel that no centre reaches keeps its label; a centre without voxels is dead from then on.

@@ -47,7 +47,8 @@ void slic3d_exact_cpu(const T* volume, int64_t channels, VolumeShape shape, cons
   const T color_scale = static_cast<T>(1.0 / options.compactness);
   std::vector<T> colors(num_voxels * channels);
   for (int64_t c = 0; c < channels; ++c) {
-    for (int64_t v = 0; v < num_voxels; ++v) colors[v * channels + c] = volume[c * num_voxels + v] * color_scale;
+    for (int64_t v = 0; v < num_voxels; ++v)
+      colors[v * channels + c] = volume[c * num_voxels + v] * color_scale;
   }
 
   const SeedGrid& grid = options.grid;

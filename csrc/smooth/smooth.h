@@ -1,5 +1,6 @@
-// Gaussian smoothing of a volume along its three axes, as scipy.ndimage.gaussian_filter does it: kernel cut at
-// 4 sigma, the volume mirrored at its faces (d c b a | a b c d | d c b a), one axis after the other (T, H, W).
+// Gaussian smoothing of a volume along its three axes, as scipy.ndimage.gaussian_filter does it: kernel cut
+// at 4 sigma, the volume mirrored at its faces (d c b a | a b c d | d c b a), one axis after the other (T, H,
+// W).
 //
 //   volume, out  [num_volumes, depth, height, width]; in-place work (out == volume) is allowed
 //   sigma        standard deviation along T, H, W in voxels; 0 leaves an axis alone
@@ -15,6 +16,7 @@ struct VolumeShape {
 };
 
 template <class T>
-void gaussian_smooth_cpu(const T* volume, T* out, int64_t num_volumes, VolumeShape shape, const double sigma[3]);
+void gaussian_smooth_cpu(const T* volume, T* out, int64_t num_volumes, VolumeShape shape,
+                         const double sigma[3]);
 
 }  // namespace ace3d

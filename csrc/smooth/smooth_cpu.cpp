@@ -52,7 +52,8 @@ void smooth_rows(const T* from, T* to, const std::vector<T>& weights, const int6
 }  // namespace
 
 template <class T>
-void gaussian_smooth_cpu(const T* volume, T* out, int64_t num_volumes, VolumeShape shape, const double sigma[3]) {
+void gaussian_smooth_cpu(const T* volume, T* out, int64_t num_volumes, VolumeShape shape,
+                         const double sigma[3]) {
   const int64_t sizes[3] = {shape.depth, shape.height, shape.width};
   const int64_t total = num_volumes * shape.num_voxels();
   std::vector<T> scratch;
@@ -84,14 +85,15 @@ void gaussian_smooth_cpu(const T* volume, T* out, int64_t num_volumes, VolumeSha
     } else {
       const int64_t stride = axis == 0 ? shape.height * shape.width : shape.width;
       const int64_t num_blocks = total / (size * stride);
-      parallel_for(0, num_blocks * size, std::max<int64_t>(1, 16384 / stride), [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end;) {
-          const int64_t block = row / size, last = std::min(end, (block + 1) * size);
-          smooth_rows(from + block * size * stride, out + block * size * stride, weights, mirror.data(),
-                      row - block * size, last - block * size, stride, stride);
-          row = last;
-        }
-      });
+      parallel_for(0, num_blocks * size, std::max<int64_t>(1, 16384 / stride),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t row = begin; row < end;) {
+                       const int64_t block = row / size, last = std::min(end, (block + 1) * size);
+                       smooth_rows(from + block * size * stride, out + block * size * stride, weights,
+                                   mirror.data(), row - block * size, last - block * size, stride, stride);
+                       row = last;
+                     }
+                   });
     }
     from = out;
   }

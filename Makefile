@@ -1,0 +1,42 @@
+# make demo    set up and run the main job on planted videos        make test    set up and run every test
+# make setup   .venv with the package and its native build           make lint    ruff, mypy, clang-format
+# make bench   time the ops against the libraries they replace
+PYTHON ?= python3
+BIN := .venv/bin
+NATIVE := CMakeLists.txt setup.py $(wildcard tools/*.py csrc/*.cpp csrc/*/*)
+CXX_FILES := $(wildcard csrc/*.cpp csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu tests/csrc/*.cpp tests/csrc/*.h)
+
+# Without an NVIDIA driver, torch without CUDA: a tenth of the download.
+TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,--extra-index-url https://download.pytorch.org/whl/cpu)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Worker threads that wait must not spin: on a busy machine they take the cores from those that work.
+export OMP_WAIT_POLICY := passive
+
+.PHONY: setup demo test lint bench clean
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt $(NATIVE)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --retries 1 --constraint constraints.txt torch $(TORCH_INDEX)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/ace3d-fast demo
+
+test: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+
+lint: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+
+bench: setup
+	for file in benchmarks/bench_*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf build .venv ace3d_fast/*.so
