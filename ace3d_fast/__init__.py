@@ -1,3 +1,51 @@
-"""Spatial-temporal concept explanations of 3D ConvNets."""
+"""Spatial-temporal concept explanations of 3D ConvNets.
+
+The main job is `explain`; each stage has one import of its own, and so has each op. Names are loaded when
+they are first used, so that ``import ace3d_fast`` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "explain": "ace3d_fast.api",
+    "RunFolder": "ace3d_fast.store",
+    "list_videos": "ace3d_fast.video.inputs",
+    "sample_clips": "ace3d_fast.stages.clips",
+    "cut_supervoxels": "ace3d_fast.stages.supervoxels",
+    "describe_regions": "ace3d_fast.stages.features",
+    "find_concepts": "ace3d_fast.stages.concepts",
+    "measure_regions": "ace3d_fast.stages.effects",
+    "fit_concept_cavs": "ace3d_fast.stages.cavs",
+    "score_concepts": "ace3d_fast.stages.scores",
+    "judge_concepts": "ace3d_fast.stages.verdicts",
+    "evaluate_concepts": "ace3d_fast.stages.evaluation",
+    "write_report": "ace3d_fast.report",
+    "segment_clips": "ace3d_fast.ops",
+    "slic3d": "ace3d_fast.ops",
+    "region_pool": "ace3d_fast.ops",
+    "region_overlap": "ace3d_fast.ops",
+}
+__all__ = ["__version__", *_HOMES]
+
+if TYPE_CHECKING:
+    from ace3d_fast.api import explain as explain
+    from ace3d_fast.ops import region_overlap as region_overlap
+    from ace3d_fast.ops import region_pool as region_pool
+    from ace3d_fast.ops import segment_clips as segment_clips
+    from ace3d_fast.ops import slic3d as slic3d
+    from ace3d_fast.store import RunFolder as RunFolder
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -23,7 +23,7 @@ from ace3d_fast.types import Progress, SilentProgress, Video
 from ace3d_fast.video.inputs import list_videos
 
 
-def explain(
+def run_pipeline(
     options: RunOptions, out: Path | str, *, module: nn.Module | None = None, progress: Progress | None = None
 ) -> RunFolder:
     """Explain one class of a network by concepts, and write the run to ``out``.

@@ -289,7 +289,6 @@ def _gather(
     tables: Sequence[pd.DataFrame],
     rows: Sequence[dict[str, Any]],
     found: Sequence[ClipFeatures],
-    videos: list[Video],
     skipped: list[dict[str, str]],
     *,
     center: bool,

@@ -1,0 +1,153 @@
+"""The main job as one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ace3d_fast.config import Backend, ConceptOptions, FeatureMode, Preset, RunOptions, with_preset
+from ace3d_fast.errors import InputError, expected
+from ace3d_fast.models.registry import find_entry
+from ace3d_fast.pipeline import run_pipeline
+from ace3d_fast.store import RunFolder
+from ace3d_fast.types import Progress
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def explain(
+    videos: str | Path | Sequence[str | Path],
+    *,
+    target_class: str,
+    model: str,
+    out: str | Path,
+    layer: str | None = None,
+    module: nn.Module | None = None,
+    weights: str | Path | None = None,
+    labels: str | Path | None = None,
+    preset: Preset = "calibrated",
+    backend: Backend = "native",
+    features: FeatureMode | None = None,
+    device: str = "cpu",
+    clip_frames: int | None = None,
+    clip_fps: float | None = None,
+    resize: int | None = None,
+    size: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    num_regions: Sequence[int] | None = None,
+    num_clusters: int | None = None,
+    forwards_per_concept: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> RunFolder:
+    """Explain what a 3D ConvNet looks at in the videos of one class.
+
+    Parameters
+    ----------
+    videos : path or sequence of paths
+        A folder of class subfolders, a CSV with columns ``path,label[,group]``, or video files (whose
+        class is their folder's name). Videos of other classes are the counterexamples.
+    target_class : str
+        The class to explain.
+    model : str
+        ``path/to/file.py:factory``, ``pytorchvideo:NAME`` or ``planted:net``.
+    out : path
+        Folder of the run; new, empty, or holding a run of the same options.
+    layer : str, optional
+        Name of the submodule to explain; by default the registry entry's first.
+    module : torch.nn.Module, optional
+        The network itself, if it is in memory already; ``model`` then only names it and its defaults.
+    weights : path, optional
+        State dict: safetensors, or a ``.pt`` file that holds nothing but tensors.
+    labels : path, optional
+        File with a class name a line, in the order of the logits; by default the sorted classes of
+        ``videos``.
+    preset : {"calibrated", "stce"}
+        Remedied or published recipe.
+    backend : {"native", "reference"}
+        Compiled ops, or the pure-Python path.
+    features : {"pooled", "patch"}, optional
+        By default what the preset says.
+    device : str
+        ``cpu`` or ``cuda``.
+    clip_frames, clip_fps, resize, size, mean, std
+        Frames of a clip, their rate per second, short side in pixels before the central square of
+        ``size`` pixels is cut, normalisation of pixels in [0, 1] (one value, or one per channel); by
+        default the registry entry's.
+    num_regions : sequence of int, optional
+        Resolutions of the supervoxels, by default 15, 50, 80.
+    num_clusters : int, optional
+        Number of clusters; by default chosen by stability (25 for ``stce``).
+    forwards_per_concept : int, optional
+        Most regions of a concept that are forwarded alone and removed.
+    seed : int
+        Same seed, same input: same tables.
+    progress : Progress, optional
+
+    Returns
+    -------
+    RunFolder
+        Its tables are DataFrames: ``concepts``, ``scores``, ``regions``, ``evaluation``.
+
+    Raises
+    ------
+    InputError
+        Anything given that cannot be used; the message is one line.
+    """
+    paths = [videos] if isinstance(videos, str | Path) else list(videos)
+    entry = find_entry(model)
+    chosen_layer = layer or next(iter(entry.layers), None)
+    if chosen_layer is None:
+        todo = f"see ace3d-fast layers {model}"
+        raise InputError(expected("explain", "layer", f"for {model}", "none", todo))
+    sampling = replace(
+        entry.sampling,
+        num_frames=entry.sampling.num_frames if clip_frames is None else clip_frames,
+        fps=entry.sampling.fps if clip_fps is None else clip_fps,
+        resize_px=entry.sampling.resize_px if resize is None else resize,
+        crop_px=entry.sampling.crop_px if size is None else size,
+    )
+    normalization = replace(
+        entry.normalization,
+        mean=entry.normalization.mean if mean is None else _channels("mean", mean),
+        std=entry.normalization.std if std is None else _channels("std", std),
+    )
+    options = with_preset(
+        RunOptions(
+            videos=tuple(str(path) for path in paths),
+            target_class=target_class,
+            model=model,
+            layer=chosen_layer,
+            sampling=sampling,
+            normalization=normalization,
+            weights=None if weights is None else str(weights),
+            labels_file=None if labels is None else str(labels),
+            backend=backend,
+            device=device,
+            seed=seed,
+        ),
+        preset,
+    )
+    if features is not None:
+        options = replace(options, features=replace(options.features, mode=features))
+    if num_regions is not None:
+        options = replace(options, segment=replace(options.segment, num_regions=tuple(num_regions)))
+    if num_clusters is not None:
+        concepts: ConceptOptions = replace(options.concepts, num_clusters=num_clusters)
+        options = replace(options, concepts=concepts)
+    if forwards_per_concept is not None:
+        scores = replace(options.scores, forwards_per_concept=forwards_per_concept)
+        options = replace(options, scores=scores)
+    return run_pipeline(options, out, module=module, progress=progress)
+
+
+def _channels(name: str, values: Sequence[float]) -> tuple[float, float, float]:
+    if len(values) == 1:
+        return (values[0], values[0], values[0])
+    if len(values) == 3:
+        return (values[0], values[1], values[2])
+    raise InputError(expected("explain", name, "of 1 or 3 values", f"{len(values)}"))
