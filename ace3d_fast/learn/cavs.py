@@ -82,7 +82,7 @@ def fit_cavs(
         No positive or fewer than two negatives, unequal widths, NaN, an unknown method.
     """
     _check_method("fit_cavs", method)
-    pos, neg = check_pair("fit_cavs", positives, negatives)
+    pos, neg = check_pair("fit_cavs", positives, negatives, min_negatives=2)
     if method == "fast":
         x = np.concatenate([pos, neg])
         member = np.arange(len(x)) < len(pos)

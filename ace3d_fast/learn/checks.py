@@ -32,11 +32,11 @@ def check_matrix(where: str, name: str, x: ArrayLike, *, min_rows: int = 1) -> F
 
 
 def check_pair(
-    where: str, positives: ArrayLike, negatives: ArrayLike
+    where: str, positives: ArrayLike, negatives: ArrayLike, *, min_negatives: int = 1
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Check two matrices of equal width and return them as float64."""
     first = check_matrix(where, "positives", positives)
-    second = check_matrix(where, "negatives", negatives)
+    second = check_matrix(where, "negatives", negatives, min_rows=min_negatives)
     if first.shape[1] != second.shape[1]:
         fact = f"{first.shape[1]} and {second.shape[1]}"
         raise InputError(expected(where, "positives and negatives", "to have as many columns", fact))

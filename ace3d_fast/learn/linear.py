@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,6 +54,7 @@ def _solve_within(residuals: FloatArray, difference: FloatArray) -> FloatArray:
 
 def _fit_sgd(positives: FloatArray, negatives: FloatArray, seed: int) -> tuple[FloatArray, float]:
     """Hinge loss, alpha .01, tol 1e-3, on two thirds of each class (arXiv 2206.05275)."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import SGDClassifier
 
     rng = np.random.default_rng(seed)
@@ -61,7 +64,8 @@ def _fit_sgd(positives: FloatArray, negatives: FloatArray, seed: int) -> tuple[F
     learner = SGDClassifier(
         loss="hinge", alpha=0.01, tol=1e-3, max_iter=1000, class_weight="balanced", random_state=seed
     )
-    with one_thread():
+    with one_thread(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 1,000 passes are the recipe's limit
         learner.fit(x, y)
     norm = float(np.linalg.norm(learner.coef_))
     scale = 1 / norm if norm > 0 else 0.0
