@@ -15,7 +15,7 @@ from ace3d_fast.types import Clip, ClipSampling, Normalization, SegmentedClip, V
 
 SAMPLING = ClipSampling(num_frames=4, fps=2.5, resize_px=52, crop_px=48)
 NAN = math.nan
-CONCEPTS = ("concept_00", "concept_01", "concept_02", "concept_03")
+CONCEPTS = (4, 0, 2, 1)
 STATUSES = ("accepted", "not_significant", "context", "rejected")
 REASONS = (
     "",
@@ -81,7 +81,7 @@ def make_run(
     run.write_table("concepts", _concepts(regions))
     run.write_table("scores", _scores(target_class))
     run.write_table("evaluation", _evaluation())
-    run.write_cavs({name: np.eye(4, dtype=np.float32)[i : i + 1] for i, name in enumerate(CONCEPTS)})
+    run.write_cavs({f"concept_{name:02d}": np.eye(5, dtype=np.float32)[name][None] for name in CONCEPTS})
     return RunFolder(folder)
 
 
@@ -131,7 +131,7 @@ def _timings(clips: list[SegmentedClip]) -> dict[str, object]:
 
 def _regions(clips: list[SegmentedClip]) -> pd.DataFrame:
     rows = []
-    for clip in clips:
+    for clip_id, clip in enumerate(clips):
         network = clip.network_labels
         for index in range(clip.num_regions):
             places = (network == index).any(dim=0).nonzero()
@@ -141,6 +141,8 @@ def _regions(clips: list[SegmentedClip]) -> pd.DataFrame:
                     "region": len(rows),
                     "video": clip.clip.video.id,
                     "label": clip.clip.video.label,
+                    "group": clip.clip.video.group,
+                    "clip_id": clip_id,
                     "clip": clip.clip.index,
                     "start_seconds": clip.clip.start_seconds,
                     "resolution": 15,
@@ -151,12 +153,11 @@ def _regions(clips: list[SegmentedClip]) -> pd.DataFrame:
                         for i, axis in enumerate("tyx")
                         for end, bound in ((0, low), (1, high))
                     },
-                    "concept": index % 3,
+                    "concept": CONCEPTS[index % 3],
                     "distance": 0.5,
                     "effect_deletion": 1.5 if index == 0 else NAN,
                     "effect_insertion": 2.5 if index == 0 else NAN,
                     "sensitivity": 0.25,
-                    "retention": 0.8 if index == 0 else NAN,
                 }
             )
     return pd.DataFrame(rows)

@@ -9,13 +9,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ace3d_fast.report.clips import AnimatedClip, animate_region
-from ace3d_fast.report.facts import Fact, concept_bounds, rows_of
+from ace3d_fast.report.facts import Fact, concept_bounds, concept_name, headline, rows_of
 from ace3d_fast.report.records import RunRecords
 from ace3d_fast.report.words import (
     MISSING,
     count,
     decimal,
-    interval,
     is_known,
     percent,
     probability,
@@ -27,6 +26,7 @@ from ace3d_fast.types import ClipSampling
 NUM_EXAMPLES = {"accepted": 8, "not_significant": 8, "context": 8, "rejected": 4}
 MAX_CLIP_BYTES = 56_000
 MAX_TOTAL_BYTES = 6_000_000
+WHOLE_VIDEO_FPS = 25.0  # the published way decodes every frame, whatever the rate of the file
 
 Row = Mapping[str, Any]
 Bounds = Mapping[str, tuple[float, float]]
@@ -51,9 +51,8 @@ class ConceptCard:
     anchor: str
     status: str
     reason: str
-    has_effect: bool
-    effect: str
-    effect_interval: str
+    headline: str
+    headline_interval: str
     retention: str
     q_value: str
     num_videos: int
@@ -76,23 +75,24 @@ def concept_cards(run: RunRecords) -> list[ConceptCard]:
     ]
     examples = _draw_examples(run, {region for regions in wanted for region in regions})
     return [
-        _card(run, row, index, [examples[region] for region in regions])
-        for index, (row, regions) in enumerate(zip(concepts, wanted, strict=True))
+        _card(run, row, [examples[region] for region in regions])
+        for row, regions in zip(concepts, wanted, strict=True)
     ]
 
 
-def _card(run: RunRecords, row: Row, index: int, examples: list[Example]) -> ConceptCard:
-    bounds = concept_bounds(run, str(row["concept"]))
+def _card(run: RunRecords, row: Row, examples: list[Example]) -> ConceptCard:
+    bounds = concept_bounds(run, row["concept"])
+    ranks = headline(run)
+    ends = [ranks.write(end) for end in bounds.get(ranks.score, ())]
     return ConceptCard(
-        name=str(row["concept"]),
-        anchor=f"concept-{index + 1}",
+        name=concept_name(row["concept"]),
+        anchor=f"concept-{row['concept']}",
         status=str(row["status"]),
         reason=str(row["reason"] or ""),
-        has_effect=is_known(row["region_effect"]),
-        effect=signed(row["region_effect"]),
-        effect_interval=interval(*bounds.get("region_effect", (None, None))),
+        headline=ranks.write(row[ranks.score]) if is_known(row[ranks.score]) else "",
+        headline_interval=f"[{', '.join(ends)}]" if ends else "",
         retention=decimal(row["retention"]),
-        q_value=probability(row["q_value"]),
+        q_value=probability(row[f"{ranks.test}_value"]),
         num_videos=int(row["num_videos"]),
         videos=count(row["num_videos"], "video"),
         facts=_card_facts(row, bounds),
@@ -132,7 +132,7 @@ def _draw_examples(run: RunRecords, regions: set[int]) -> dict[int, Example]:
     """Animate ``regions``, reading each clip once."""
     table = run.regions
     rows = rows_of(table[table["region"].isin(regions)].sort_values(["video", "clip", "region"]))
-    fps = ClipSampling(**run.config["sampling"]).segment_fps
+    fps = _frames_per_second(run)
     max_bytes = min(MAX_CLIP_BYTES, MAX_TOTAL_BYTES // max(1, len(regions)))
     examples = {}
     for (video, clip), members in groupby(rows, key=lambda row: (str(row["video"]), int(row["clip"]))):
@@ -146,6 +146,13 @@ def _draw_examples(run: RunRecords, regions: set[int]) -> dict[int, Example]:
                 details=_region_details(row),
             )
     return examples
+
+
+def _frames_per_second(run: RunRecords) -> float:
+    config = run.config
+    if config["backend"] == "reference" and config["preset"] == "stce":
+        return WHOLE_VIDEO_FPS
+    return ClipSampling(**config["sampling"]).segment_fps
 
 
 def _region_details(row: Row) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ace3d_fast.report.facts import concept_bounds, rows_of
+from ace3d_fast.report.facts import concept_bounds, concept_name, headline, rows_of
 from ace3d_fast.report.records import RunRecords
 from ace3d_fast.report.words import MISSING, count, decimal, interval, is_known, signed
 
@@ -98,13 +98,10 @@ def _line_with_band(order: str, rows: Sequence[Row]) -> list[Figure]:
     return [{**edge, "y": low}, {**edge, "y": high, "fill": "tonexty", "fillcolor": f"{color}38"}, line]
 
 
-def effect_chart(run: RunRecords) -> Chart | None:
-    """Draw the region effect of each concept with its interval."""
-    concepts = [
-        {**row, "anchor": f"concept-{index + 1}"}
-        for index, row in enumerate(rows_of(run.concepts))
-        if is_known(row["region_effect"])
-    ]
+def score_chart(run: RunRecords) -> Chart | None:
+    """Draw the score that ranks the concepts, with its interval."""
+    ranks = headline(run)
+    concepts = [row for row in rows_of(run.concepts) if is_known(row[ranks.score])]
     if not concepts:
         return None
     traces = []
@@ -112,15 +109,15 @@ def effect_chart(run: RunRecords) -> Chart | None:
         rows = [row for row in concepts if row["status"] == status]
         if not rows:
             continue
-        ends = [_ends(run, row) for row in rows]
+        ends = [_ends(run, row, ranks.score) for row in rows]
         traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "name": status.replace("_", " "),
-                "x": [_number(row["region_effect"]) for row in rows],
-                "y": [str(row["concept"]) for row in rows],
-                "customdata": [row["anchor"] for row in rows],
+                "x": [_number(row[ranks.score]) for row in rows],
+                "y": [concept_name(row["concept"]) for row in rows],
+                "customdata": [f"concept-{row['concept']}" for row in rows],
                 "error_x": {
                     "type": "data",
                     "symmetric": False,
@@ -129,32 +126,32 @@ def effect_chart(run: RunRecords) -> Chart | None:
                     "thickness": 2,
                 },
                 "marker": {"size": 11, "color": color},
-                "hovertemplate": "%{x:+.2f}",
+                "hovertemplate": "%{x:.2f}",
             }
         )
     layout = {
-        "xaxis": {"title": {"text": "Region effect (margin)"}, "fixedrange": True, "zeroline": True},
+        "xaxis": {"title": {"text": ranks.label}, "fixedrange": True, "zeroline": True},
         "yaxis": {
             "autorange": "reversed",
             "fixedrange": True,
             "type": "category",
             "automargin": True,
             "categoryorder": "array",
-            "categoryarray": [str(row["concept"]) for row in concepts],
+            "categoryarray": [concept_name(row["concept"]) for row in concepts],
         },
         "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
         "margin": {"l": 20, "r": 12, "t": 36, "b": 48},
         "height": 110 + 30 * len(concepts),
     }
     figure = {"data": traces, "layout": layout}
-    return Chart("effects", "Region effect of each concept", "", figure, [], [])
+    return Chart("scores", f"{ranks.label} of each concept", "", figure, [], [])
 
 
-def _ends(run: RunRecords, row: Row) -> tuple[float, float]:
-    """How far the interval reaches below and above the effect."""
-    effect = float(row["region_effect"])
-    low, high = concept_bounds(run, str(row["concept"])).get("region_effect", (effect, effect))
-    return round(max(0.0, effect - low), 6), round(max(0.0, high - effect), 6)
+def _ends(run: RunRecords, row: Row, score: str) -> tuple[float, float]:
+    """How far the interval reaches below and above the score."""
+    value = float(row[score])
+    low, high = concept_bounds(run, row["concept"]).get(score, (value, value))
+    return round(max(0.0, value - low), 6), round(max(0.0, high - value), 6)
 
 
 def _finding(rows: Sequence[Row], curve: str) -> str:

@@ -18,6 +18,7 @@ HAIRLINE = (20, 20, 20)
 MUTED_COLOR = 0.15  # what remains of the colours outside the region
 MUTED_LIGHT = 0.55  # what remains of the brightness there
 LAST_FRAME_HOLD_MS = 350
+MAX_FRAMES = 48  # of a longer clip, the stretch that shows most of the region
 # Tried in this order until a clip fits its share of the report's size.
 SIDES_AND_QUALITIES = ((192, 78), (176, 65), (160, 50), (128, 45), (96, 40), (64, 35))
 
@@ -51,6 +52,8 @@ def animate_region(segmented: SegmentedClip, index: int, *, fps: float, max_byte
     """
     frames = segmented.clip.frames.numpy()
     mask = (segmented.labels == index).any(dim=0).numpy()
+    stretch = _busiest_stretch(mask)
+    frames, mask = frames[stretch], mask[stretch]
     encoded = AnimatedClip(b"", 0, 0)
     for side, quality in SIDES_AND_QUALITIES:
         pictures = highlight(frames, mask, side)
@@ -74,6 +77,14 @@ def highlight(frames: NDArray[np.uint8], mask: NDArray[np.bool_], side: int) -> 
     scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return [_highlight_frame(frame, inside, size) for frame, inside in zip(frames, mask, strict=True)]
+
+
+def _busiest_stretch(mask: NDArray[np.bool_]) -> slice:
+    """Up to `MAX_FRAMES` frames in a row; of equally busy stretches the first."""
+    length = min(MAX_FRAMES, len(mask))
+    total = np.concatenate([[0], mask.sum(axis=(1, 2)).cumsum()])
+    start = int((total[length:] - total[:-length]).argmax())
+    return slice(start, start + length)
 
 
 def _highlight_frame(frame: NDArray[np.uint8], mask: NDArray[np.bool_], size: tuple[int, int]) -> Image.Image:

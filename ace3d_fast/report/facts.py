@@ -9,7 +9,16 @@ from typing import Any
 import pandas as pd
 
 from ace3d_fast.report.records import RunRecords
-from ace3d_fast.report.words import MISSING, count, decimal, is_known, percent, probability, seconds
+from ace3d_fast.report.words import (
+    MISSING,
+    count,
+    decimal,
+    is_known,
+    percent,
+    probability,
+    seconds,
+    signed,
+)
 
 STAGES = {
     "decode": "Decoding",
@@ -54,7 +63,42 @@ def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def concept_bounds(run: RunRecords, concept: str) -> dict[str, tuple[float, float]]:
+def concept_name(concept: Any) -> str:
+    """How a concept, known by its number, is called on the page."""
+    return f"Concept {concept}"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The score that ranks concepts, and the test that decides."""
+
+    score: str
+    label: str
+    unit: str
+    test: str
+    limit: float
+
+    def write(self, value: Any) -> str:
+        """A value of the score; effects have a sign."""
+        return signed(value) if self.score == "region_effect" else decimal(value)
+
+    @property
+    def rule(self) -> str:
+        """``q ≤ 0.05``."""
+        return f"{self.test} ≤ {self.limit:g}"
+
+
+def headline(run: RunRecords) -> Headline:
+    """What ranks and what decides in this run."""
+    scores = run.config["scores"]
+    paired = scores["test"] == "paired_t"
+    decision = ("p", scores["max_p"]) if paired else ("q", scores["max_q"])
+    if scores["measure_effects"]:
+        return Headline("region_effect", "Region effect", "region effect", *decision)
+    return Headline("tcav_sign", "TCAV sign", "TCAV sign", *decision)
+
+
+def concept_bounds(run: RunRecords, concept: Any) -> dict[str, tuple[float, float]]:
     """The interval of each score of a concept for the explained class."""
     target = run.summary["target_class"]
     return {
@@ -71,27 +115,27 @@ def status_counts(run: RunRecords) -> dict[str, int]:
 
 def verdict(run: RunRecords) -> Verdict:
     """Say how good the network is on the target class, and how many concepts were accepted."""
-    summary, config = run.summary, run.config
+    summary = run.summary
     target = str(summary["target_class"])
     numbers = status_counts(run)
     num_accepted = numbers.get("accepted", 0)
     num_tested = int(summary["num_tested"])
-    max_q = config["scores"]["max_q"]
     videos = count(summary["num_target_videos"], "video")
     clips = count(summary["num_target_clips"], "clip")
     network = f"The network recognises {percent(summary['accuracy'])} of {clips} of {target} ({videos})."
+    rule = headline(run).rule
+    tested = count(num_tested, "tested concept")
     if num_accepted:
-        concepts = f"{num_accepted} of {count(num_tested, 'tested concept')} accepted at q ≤ {max_q:g}."
+        concepts = f"{num_accepted} of {tested} accepted at {rule}."
     elif num_tested:
-        tested = count(num_tested, "tested concept")
-        concepts = f"No concept accepted: none of {tested} reaches q ≤ {max_q:g}."
+        concepts = f"No concept accepted: none of {tested} passes every gate and reaches {rule}."
     else:
-        concepts = "No concept accepted: none passed the gates before the test."
+        concepts = "No concept accepted: no cluster was shared widely enough to be tested."
     of_class = f"of the class; {count(summary['num_clips'], 'clip')} in all"
     facts = [
         Fact("Accuracy on the class", percent(summary["accuracy"]), _mean_probability(summary)),
         Fact("Concepts accepted", f"{num_accepted} of {num_tested} tested", _other_statuses(numbers)),
-        Fact("Lowest attainable p", probability(summary.get("lowest_p")), f"accepted where q ≤ {max_q:g}"),
+        Fact("Lowest attainable p", probability(summary.get("lowest_p")), f"accepted at {rule}"),
         Fact("Videos", f"{summary['num_target_videos']} of {summary['num_videos']}", of_class),
         Fact("Split", str(summary.get("split", MISSING)), "of videos that discover, fit and score"),
         Fact(

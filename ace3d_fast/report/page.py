@@ -14,8 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ace3d_fast.report.cards import concept_cards
-from ace3d_fast.report.charts import curve_chart, effect_chart
-from ace3d_fast.report.facts import config_facts, timing_facts, verdict, version_facts
+from ace3d_fast.report.charts import curve_chart, score_chart
+from ace3d_fast.report.facts import config_facts, headline, timing_facts, verdict, version_facts
 from ace3d_fast.report.records import RunRecords
 
 FOLDER = Path(__file__).parent
@@ -54,8 +54,8 @@ def render_report(run: RunRecords) -> str:
     """The report as HTML."""
     cards = concept_cards(run)
     charts = [chart for chart in (curve_chart(run, "ssc"), curve_chart(run, "sdc")) if chart]
-    effects = effect_chart(run)
-    figures = {chart.name: chart.figure for chart in [*charts, effects] if chart}
+    scores = score_chart(run)
+    figures = {chart.name: chart.figure for chart in [*charts, scores] if chart}
     scripts = [_plotly()] if figures else []
     scripts.append((FOLDER / "report.js").read_text(encoding="utf-8"))
     page = (
@@ -63,6 +63,7 @@ def render_report(run: RunRecords) -> str:
         .get_template("report.html")
         .render(
             verdict=verdict(run),
+            headline=headline(run),
             summary=run.summary,
             config=run.config,
             cards=cards,
@@ -70,7 +71,7 @@ def render_report(run: RunRecords) -> str:
                 (name, title, [card for card in cards if card.status == name]) for name, title in SECTIONS
             ],
             charts=charts,
-            effects=effects,
+            scores=scores,
             figures=_script_json(figures),
             options=config_facts(run),
             versions=version_facts(run),

@@ -9,8 +9,8 @@ from PIL import Image, ImageSequence
 from sample_run import disc_clip
 
 from ace3d_fast.report.cards import MAX_CLIP_BYTES, MAX_TOTAL_BYTES
-from ace3d_fast.report.clips import LAST_FRAME_HOLD_MS, OUTLINE, animate_region, highlight
-from ace3d_fast.types import Video
+from ace3d_fast.report.clips import LAST_FRAME_HOLD_MS, MAX_FRAMES, OUTLINE, animate_region, highlight
+from ace3d_fast.types import Clip, SegmentedClip, Video
 
 VIDEO = Video("waving/a.mp4", Path("a.mp4"), "waving", "a")
 
@@ -83,3 +83,16 @@ def test_noise_which_no_codec_can_shorten_still_fits():
 def test_ten_concepts_fit_into_fifteen_megabytes():
     base64, chart_library, text = MAX_TOTAL_BYTES * 4 / 3, 5_000_000, 500_000
     assert base64 + chart_library + text < 15_000_000
+
+
+def test_of_a_long_clip_the_stretch_that_shows_the_region_plays():
+    frames = torch.zeros(200, 16, 16, 3, dtype=torch.uint8)
+    labels = torch.full((1, 200, 16, 16), -1, dtype=torch.int32)
+    labels[0, 120:150, 4:8, 4:8] = 0
+    clip = SegmentedClip(Clip(VIDEO, 0, 0.0, frames), labels, 1)
+    picture = animate_region(clip, 0, fps=25, max_bytes=100_000)
+    with Image.open(io.BytesIO(picture.data)) as file:
+        shown = [np.asarray(frame.convert("RGB")).max() > 0 for frame in ImageSequence.Iterator(file)]
+        durations = [frame.copy().info["duration"] for frame in ImageSequence.Iterator(file)]
+    assert sum(durations) == MAX_FRAMES * 40 + LAST_FRAME_HOLD_MS
+    assert sum(d for d, outlined in zip(durations, shown, strict=True) if outlined) >= 30 * 40

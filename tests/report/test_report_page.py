@@ -73,9 +73,9 @@ def test_the_verdict_names_class_accuracy_and_what_was_accepted(page):
 
 
 def test_a_card_holds_the_scores_with_their_intervals(page):
-    card = words(page.cards["concept-1"])
+    card = words(page.cards["concept-4"])
     for fact in (
-        "concept_00 accepted",
+        "Concept 4 accepted",
         "+2.00 region effect [+1.25, +2.75] · in 6 videos",
         "Effect of removal +1.50 [+0.75, +2.25]",
         "Effect alone +2.50 [+1.75, +3.25]",
@@ -103,14 +103,14 @@ def test_every_status_has_its_section_and_its_reason(page):
     sections = [values.get("id") for values in page.of("section")]
     statuses = ["accepted", "not_significant", "context", "rejected"]
     assert [name for name in sections if name in statuses] == statuses
-    assert "q .41 is above .05" in page.cards["concept-2"]
-    assert "retention .12 is below .35" in page.cards["concept-3"]
-    assert "held by 2 of 6 videos, at least 3 are needed" in page.cards["concept-4"]
+    assert "q .41 is above .05" in page.cards["concept-0"]
+    assert "retention .12 is below .35" in page.cards["concept-2"]
+    assert "held by 2 of 6 videos, at least 3 are needed" in page.cards["concept-1"]
 
 
 def test_what_was_not_computed_is_left_out(page):
-    assert "region effect" not in page.cards["concept-4"]
-    assert "TCAV" not in page.cards["concept-4"]
+    assert "region effect" not in page.cards["concept-1"]
+    assert "TCAV" not in page.cards["concept-1"]
     assert "nan" not in page.text.lower()
 
 
@@ -147,7 +147,6 @@ def test_labels_and_names_stay_text(tmp_path):
     summary["warnings"] = [evil]
     run.write_json("summary.json", summary)
     concepts = run.concepts
-    concepts["concept"] = concepts["concept"] + evil
     concepts["reason"] = evil
     run.write_table("concepts", concepts)
     page = Page(write_report(RunFolder(run.path)).read_text(encoding="utf-8"))
@@ -181,7 +180,7 @@ def test_a_run_without_concepts_has_a_report(tmp_path):
     run.write_json("summary.json", summary)
     html = write_report(RunFolder(run.path)).read_text(encoding="utf-8")
     assert "No concepts were found in these videos." in html
-    assert "No concept accepted: none passed the gates before the test." in words(Page(html).text)
+    assert "No concept accepted: no cluster was shared widely enough to be tested." in words(Page(html).text)
     assert len(html) < 100_000  # no chart, so no chart library
 
 
@@ -204,3 +203,17 @@ def test_nothing_but_the_report_is_left_in_the_folder(tmp_path):
     before = {path.name for path in run.path.iterdir()}
     write_report(run)
     assert {path.name for path in run.path.iterdir()} - before == {"report.html"}
+
+
+def test_a_run_without_effects_ranks_by_sign_and_decides_by_p(tmp_path):
+    run = make_run(tmp_path / "run")
+    config = run.config
+    config["scores"] |= {"test": "paired_t", "measure_effects": False, "max_p": 0.01}
+    run.write_json("config.json", config)
+    concepts = run.concepts
+    concepts[["region_effect", "effect_deletion", "effect_insertion", "retention"]] = float("nan")
+    run.write_table("concepts", concepts)
+    page = Page(write_report(RunFolder(run.path)).read_text(encoding="utf-8"))
+    assert "1 of 2 tested concepts accepted at p ≤ 0.01." in words(page.text)
+    assert "1.00 TCAV sign [\N{MINUS SIGN}0.25, 1.25] · in 6 videos" in words(page.cards["concept-4"])
+    assert "egion effect" not in page.cards["concept-4"]
