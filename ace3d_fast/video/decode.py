@@ -109,6 +109,30 @@ def read_clips(video: Video, sampling: ClipSampling, *, limit: int | None = None
         yield _clip(video, 0, frames, sampling)
 
 
+def read_frames(path: str | Path, fps: float, resize_px: int) -> Iterator[Tensor]:
+    """Decode the frames nearest to ``0, 1, 2 … / fps`` seconds, whole, one at a time.
+
+    Yields
+    ------
+    (H, W, 3) uint8
+        RGB, the short side (rotated as the file says) resized to ``resize_px``.
+
+    Raises
+    ------
+    InputError
+        Where ``fps`` or ``resize_px`` is not positive.
+    VideoError
+        As `read_clips`.
+    """
+    if not (fps > 0 and resize_px > 0):
+        raise InputError(
+            expected("read_frames", "fps and resize_px", "to be positive", f"{fps} and {resize_px}")
+        )
+    path = Path(path)
+    probe_video(path)
+    yield from _frames_at(path, fps, _Picture(resize_px, None))
+
+
 def read_all_frames(video: Video, size_px: int) -> Tensor:
     """Decode every frame, squashed to a square: (T, size_px, size_px, 3) uint8.
 
@@ -134,16 +158,19 @@ def _clip(video: Video, index: int, frames: list[Tensor], sampling: ClipSampling
 
 
 class _Picture:
-    """Turns a decoded frame into the (crop, crop, 3) uint8 centre of its resized self."""
+    """Turns a decoded frame into its resized self, (H, W, 3) uint8, or the square centre of it."""
 
-    def __init__(self, resize_px: int, crop_px: int) -> None:
+    def __init__(self, resize_px: int, crop_px: int | None) -> None:
         self.resize_px, self.crop_px = resize_px, crop_px
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: Any) -> Tensor:
         scale = self.resize_px / min(frame.width, frame.height)
-        width, height = (max(self.crop_px, round(side * scale)) for side in (frame.width, frame.height))
+        least = self.crop_px or 1
+        width, height = (max(least, round(side * scale)) for side in (frame.width, frame.height))
         rgb = _to_rgb(self._reformatter, frame, width, height)
+        if self.crop_px is None:
+            return torch.from_numpy(np.ascontiguousarray(rgb))
         top, left = ((side - self.crop_px) // 2 for side in rgb.shape[:2])
         return torch.from_numpy(rgb[top : top + self.crop_px, left : left + self.crop_px].copy())
 
