@@ -1,0 +1,135 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.autograd import gradcheck, gradgradcheck
+from torch.library import opcheck
+from volumes import SHAPES, label_map
+
+from ace3d_fast.errors import InputError
+from ace3d_fast.ops import reference, region_pool, region_sums
+
+HALF_LEFT = torch.tensor([0, 0, 1, 1], dtype=torch.int32).expand(1, 1, 2, 4)
+
+
+def test_two_halves_give_two_means():
+    features = torch.tensor([1.0, 1, 5, 7]).expand(1, 1, 1, 2, 4)
+    means = region_pool(features, HALF_LEFT, 3)
+    assert means.tolist() == [[[1.0], [6.0], [0.0]]]  # left, right, a region nobody has
+
+
+def test_a_coarse_feature_counts_once_for_each_voxel_in_its_cell():
+    labels = torch.tensor([0, 1, 1, 1, 1, 1], dtype=torch.int32).reshape(1, 1, 1, 6)
+    features = torch.tensor([3.0, 6.0]).reshape(1, 1, 1, 1, 2)
+    sums, counts = region_sums(features, labels, 2)
+    assert sums.flatten().tolist() == [3.0, 2 * 3.0 + 3 * 6.0]
+    assert counts.tolist() == [[1, 5]]
+
+
+def test_fine_features_read_the_label_they_lie_in():
+    features = torch.arange(6.0).reshape(1, 1, 1, 1, 6)
+    labels = torch.tensor([0, 1], dtype=torch.int32).reshape(1, 1, 1, 2)
+    assert region_pool(features, labels, 2).flatten().tolist() == [1.0, 4.0]
+
+
+def test_background_counts_nowhere():
+    labels = torch.tensor([-1, 0, 0, 7], dtype=torch.int32).reshape(1, 1, 1, 4)
+    features = torch.tensor([9.0, 1.0, 3.0, 9.0]).reshape(1, 1, 1, 1, 4)
+    sums, counts = region_sums(features, labels, 1)
+    assert sums.item() == 4.0
+    assert counts.item() == 2
+
+
+@given(
+    SHAPES,
+    SHAPES,
+    st.sampled_from([0, 1, 3, 16, 17, 40]),
+    st.integers(1, 3),
+    st.integers(1, 30),
+    st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16]),
+)
+def test_the_reference_gives_the_same(cells, voxels, channels, num_maps, num_regions, dtype):
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(2, channels, *cells, generator=generator, dtype=torch.float64).to(dtype)
+    labels = label_map((2, num_maps, *voxels), num_regions + 2, low=-1)
+    sums, counts = region_sums(features, labels, num_regions)
+    expected_sums, expected_counts = reference.region_sums(features.double(), labels, num_regions)
+    sizes, _ = reference.region_sums(features.double().abs(), labels, num_regions)
+    scale = max([1.0, *sizes.flatten().tolist()])
+    precision = {torch.float16: 1e-3, torch.bfloat16: 8e-3, torch.float32: 1e-6, torch.float64: 1e-13}[dtype]
+    assert sums.dtype == dtype
+    torch.testing.assert_close(sums.double(), expected_sums, atol=precision * scale, rtol=0)
+    assert torch.equal(counts, expected_counts)
+
+
+def test_long_rows_keep_their_precision():
+    features = torch.full((1, 16, 32, 128, 128), 0.1)
+    labels = torch.zeros(1, 32, 128, 128, dtype=torch.int32)
+    means = region_pool(features, labels, 1)
+    torch.testing.assert_close(means, torch.full((1, 1, 16), 0.1), atol=1e-7, rtol=1e-6)
+
+
+@pytest.mark.parametrize("cells", [(2, 3, 4), (1, 6, 2), (5, 6, 7)])
+def test_gradients_of_any_order(cells):
+    labels = label_map((2, 2, 2, 6, 4), 5, low=-1)
+    features = torch.randn(2, 3, *cells, dtype=torch.float64, requires_grad=True)
+    assert gradcheck(lambda x: region_pool(x, labels, 5), (features,))
+    assert gradgradcheck(lambda x: region_pool(x, labels, 5) ** 2, (features,))
+
+
+def test_the_gradient_of_the_mean_is_spread_over_the_region():
+    features = torch.zeros(1, 1, 1, 2, 4, requires_grad=True)
+    region_pool(features, HALF_LEFT, 2)[0, 1, 0].backward()
+    assert features.grad.flatten().tolist() == [0, 0, 0.25, 0.25] * 2
+
+
+def test_threads_change_nothing():
+    features = torch.randn(2, 70, 4, 28, 28)
+    labels = label_map((2, 3, 16, 56, 56), 40, low=-1)
+    serial = region_sums(features, labels, 40)[0]
+    torch.set_num_threads(3)
+    try:
+        assert torch.equal(region_sums(features, labels, 40)[0], serial)
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_a_view_gives_what_its_copy_gives():
+    features = torch.randn(1, 4, 6, 8, 20).transpose(1, 4)
+    labels = label_map((1, 8, 16, 6), 5).transpose(1, 3)
+    assert torch.equal(
+        region_pool(features, labels, 5), region_pool(features.contiguous(), labels.contiguous(), 5)
+    )
+
+
+def test_channels_last_features_give_the_same():
+    features = torch.randn(2, 33, 4, 7, 7)
+    labels = label_map((2, 4, 14, 14), 9)
+    last = features.to(memory_format=torch.channels_last_3d)
+    torch.testing.assert_close(region_pool(last, labels, 9), region_pool(features, labels, 9))
+
+
+def test_opcheck():
+    features = torch.randn(2, 3, 2, 3, 4, requires_grad=True)
+    labels = label_map((2, 2, 4, 6, 4), 5, low=-1)
+    opcheck(torch.ops.ace3d.region_sums.default, (features, labels, 5))
+    grad = torch.randn(2, 5, 3, requires_grad=True)
+    opcheck(torch.ops.ace3d.region_spread.default, (grad, labels, [2, 3, 4]))
+
+
+def test_it_compiles():
+    features, labels = torch.randn(1, 3, 2, 3, 4), label_map((1, 2, 6, 4), 3)
+    compiled = torch.compile(lambda x: region_pool(x, labels, 3) * 2, backend="aot_eager")
+    torch.testing.assert_close(compiled(features), region_pool(features, labels, 3) * 2)
+
+
+def test_errors_name_the_argument():
+    features, labels = torch.zeros(1, 3, 2, 2, 2), torch.zeros(1, 2, 2, 2, dtype=torch.int32)
+    with pytest.raises(InputError, match="region_pool: expected labels of type int32, got int64"):
+        region_pool(features, labels.long(), 1)
+    with pytest.raises(InputError, match="expected labels for each clip of features, got 1 label maps and 2"):
+        region_pool(features.expand(2, -1, -1, -1, -1), labels, 1)
+    with pytest.raises(InputError, match=r"expected features of shape \(N, C, T', H', W'\)"):
+        region_pool(features[0], labels, 1)
+    with pytest.raises(InputError, match="expected num_regions an integer of at least 0, got -1"):
+        region_pool(features, labels, -1)

@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.segmentation import slic
+from torch.library import opcheck
+from volumes import SHAPES, smooth_clip
+
+from ace3d_fast.errors import InputError
+from ace3d_fast.ops import clips_to_lab, reference, slic3d
+from ace3d_fast.ops.seeds import seed_grid
+
+
+def unit_volume(shape, channels=3, seed=0):
+    """(1, C, T, H, W) float64 from 0 to 1, both reached: what scikit-image leaves as it is."""
+    volume = np.random.default_rng(seed).random((1, channels, *shape))
+    flat = volume.reshape(-1)
+    flat[0], flat[-1] = 0.0, 1.0
+    return torch.from_numpy(volume)
+
+
+def skimage_core(volume, count, compactness, spacing=None):
+    image = np.moveaxis(volume[0].numpy(), 0, -1)
+    return slic(
+        image,
+        count,
+        compactness,
+        spacing=spacing,
+        convert2lab=False,
+        enforce_connectivity=False,
+        start_label=0,
+        channel_axis=-1,
+    )
+
+
+def test_two_halves_of_different_colour_are_two_regions():
+    volume = torch.zeros(1, 1, 2, 8, 16)
+    volume[..., 6:] = 100.0
+    labels = slic3d(volume, [2], compactness=1.0)[0, 0]
+    assert (labels[..., :6] == 0).all()
+    assert (labels[..., 6:] == 1).all()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize("shape", [(16, 40, 50), (1, 31, 37), (5, 1, 64), (7, 13, 11)])
+def test_float64_is_scikit_image_bit_for_bit(shape, channels):
+    volume = unit_volume(shape, channels)
+    for count, compactness in ((1, 1.0), (15, 0.1), (80, 10.0), (3000, 0.3)):
+        labels = slic3d(volume, [count], compactness=compactness)[0, 0].numpy()
+        assert np.array_equal(labels, skimage_core(volume, count, compactness))
+
+
+def test_spacing_is_that_of_scikit_image():
+    volume = unit_volume((9, 30, 40))
+    labels = slic3d(volume, [40], compactness=0.2, spacing=(2.0, 1.0, 0.5))[0, 0].numpy()
+    assert np.array_equal(labels, skimage_core(volume, 40, 0.2, spacing=(2.0, 1.0, 0.5)))
+
+
+@given(SHAPES, st.integers(1, 4), st.integers(1, 60), st.sampled_from([0.05, 1.0, 20.0]), st.integers(1, 4))
+def test_float64_is_the_reference_bit_for_bit(shape, channels, count, compactness, num_iterations):
+    volume = unit_volume(shape, channels)
+    options = {"compactness": compactness, "num_iterations": num_iterations}
+    assert torch.equal(slic3d(volume, [count], **options), reference.slic3d(volume, [count], **options))
+
+
+@given(
+    SHAPES, st.integers(1, 4), st.integers(1, 2000), st.sampled_from([0.05, 1.0, 20.0]), st.integers(1, 12)
+)
+def test_float32_differs_from_float64_at_ties_only(shape, channels, count, compactness, num_iterations):
+    volume = unit_volume(shape, channels).float()
+    options = {"compactness": compactness, "num_iterations": num_iterations}
+    fast, exact = slic3d(volume, [count], **options), slic3d(volume.double(), [count], **options)
+    assert fast.min() >= 0
+    assert fast.max() < seed_grid(shape, count).num_centers(shape)
+    # A centre that ties may take another voxel and, from there, a few more.
+    assert (fast != exact).double().mean() <= max(0.02, 3 / volume[0, 0].numel())
+
+
+@pytest.mark.parametrize("count", [15, 80, 500])
+def test_float32_labels_of_frames_are_scikit_images(count):
+    lab = clips_to_lab(smooth_clip((16, 112, 112)))
+    low, high = lab.min(), lab.max()
+    scaled = (lab - low) / (high - low)
+    labels = slic3d(scaled, [count], compactness=0.1)[0, 0].numpy()
+    assert (labels == skimage_core(scaled.double(), count, 0.1)).mean() >= 0.999
+
+
+def test_every_resolution_and_clip_is_as_if_alone():
+    clips = clips_to_lab(smooth_clip((5, 33, 29), num_clips=3))
+    together = slic3d(clips, [4, 30, 90], compactness=10.0)
+    for n in range(3):
+        for s, count in enumerate([4, 30, 90]):
+            assert torch.equal(together[n, s], slic3d(clips[n : n + 1], [count], compactness=10.0)[0, 0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_threads_change_nothing(dtype):
+    lab = clips_to_lab(smooth_clip((8, 64, 80))).to(dtype)
+    serial = slic3d(lab, [60], compactness=10.0)
+    torch.set_num_threads(3)
+    try:
+        assert torch.equal(slic3d(lab, [60], compactness=10.0), serial)
+    finally:
+        torch.set_num_threads(1)
+
+
+@settings(max_examples=10)
+@given(SHAPES, st.integers(1, 400))
+def test_a_constant_volume_is_a_voronoi_diagram_of_the_seeds(shape, count):
+    labels = slic3d(torch.zeros(1, 1, *shape), [count], compactness=1.0, num_iterations=1)[0, 0]
+    exact = slic3d(torch.zeros(1, 1, *shape, dtype=torch.float64), [count], compactness=1.0, num_iterations=1)
+    assert torch.equal(labels, exact[0, 0])
+
+
+def test_a_view_gives_what_its_copy_gives():
+    view = torch.rand(1, 12, 10, 8, 3).permute(0, 4, 1, 2, 3)[..., ::2]
+    assert torch.equal(slic3d(view, [9], compactness=1.0), slic3d(view.contiguous(), [9], compactness=1.0))
+
+
+def test_opcheck():
+    for dtype in (torch.float32, torch.float64):
+        volume = torch.rand(1, 3, 4, 9, 8, dtype=dtype)
+        opcheck(
+            torch.ops.ace3d.slic3d.default,
+            (volume, [2, 2, 2, 4, 4, 4, 4, 4, 4], 1.0, 3, [1.0, 1.0, 1.0]),
+        )
+
+
+def test_errors_name_the_argument():
+    volume = torch.zeros(1, 3, 2, 4, 4)
+    with pytest.raises(InputError, match="slic3d: expected volume free of NaN and infinities, got 1 of them"):
+        slic3d(torch.full((1, 1, 1, 1, 1), float("nan")), [1], compactness=1.0)
+    with pytest.raises(InputError, match=r"expected num_regions a list of integers of at least 1, got \[0\]"):
+        slic3d(volume, [0], compactness=1.0)
+    with pytest.raises(InputError, match="expected compactness a finite number above 0, got -1"):
+        slic3d(volume, [4], compactness=-1)
+    with pytest.raises(InputError, match=r"expected spacing three finite numbers \(T, H, W\) above 0"):
+        slic3d(volume, [4], compactness=1.0, spacing=(0.0, 1.0, 1.0))
+    with pytest.raises(InputError, match="expected volume of type float32 or float64, got uint8"):
+        slic3d(volume.to(torch.uint8), [4], compactness=1.0)
+    with pytest.raises(InputError, match="with fewer than 2\\*\\*31 voxels"):
+        slic3d(torch.zeros(1, 1, 1, 1, 1).expand(1, 1, 2**11, 2**10, 2**10), [4], compactness=1.0)
