@@ -1,0 +1,237 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from toys import halves_clip, halves_table, red_network
+
+from ace3d_fast.config import CavOptions, ConceptOptions, ScoreOptions
+from ace3d_fast.errors import InputError
+from ace3d_fast.models.probe import Probe
+from ace3d_fast.stages.cavs import fit_concept_cavs, retention
+from ace3d_fast.stages.concepts import find_concepts
+from ace3d_fast.stages.effects import measure_regions, plan_forwards
+from ace3d_fast.stages.verdicts import judge_concepts, sort_concepts
+from ace3d_fast.types import SilentProgress
+
+NAN = float("nan")
+
+
+def blobs(num_videos=6, per_video=6, num_blobs=3):
+    """Regions in tight blobs: region r of each video belongs to blob r % num_blobs."""
+    rng = np.random.default_rng(0)
+    rows = [(f"v{v}", v, r) for v in range(num_videos) for r in range(per_video)]
+    regions = pd.DataFrame(rows, columns=["video", "clip_id", "rank"])
+    centers = 10 * np.eye(num_blobs, 4)
+    truth = regions["rank"].to_numpy() % num_blobs
+    features = centers[truth] + rng.normal(scale=0.1, size=(len(rows), 4))
+    return features.astype(np.float32), regions, truth
+
+
+OPTIONS = ConceptOptions(num_clusters=3, min_regions=4, min_clips=3)
+
+
+def test_blobs_are_found_and_kept():
+    features, regions, truth = blobs()
+    found = find_concepts(features, regions, OPTIONS, discover=frozenset(regions["video"]), seed=0)
+    assert all(len(set(found.assignment[truth == blob])) == 1 for blob in range(3))
+    assert found.table["kept"].all()
+    assert found.table["num_videos"].tolist() == [6, 6, 6]
+    assert found.distance.max() < 1
+
+
+def test_videos_that_do_not_discover_are_assigned_but_not_counted():
+    features, regions, truth = blobs()
+    found = find_concepts(features, regions, OPTIONS, discover=frozenset(["v0", "v1", "v2"]), seed=0)
+    assert found.table["num_regions"].tolist() == [6, 6, 6]
+    assert all(len(set(found.assignment[truth == blob])) == 1 for blob in range(3))
+
+
+def test_the_number_of_blobs_is_found_by_stability():
+    features, regions, _ = blobs(num_videos=8, per_video=30, num_blobs=3)
+    options = replace(OPTIONS, num_clusters=None, candidates=(2, 3, 7))
+    found = find_concepts(features, regions, options, discover=frozenset(regions["video"]), seed=0)
+    assert len(found.table) == 3
+    assert found.stability[3] == pytest.approx(1.0)
+
+
+def test_a_cluster_of_few_videos_is_rejected_with_the_count():
+    features, regions, truth = blobs()
+    features[(truth == 2) & (regions["clip_id"] > 0).to_numpy()] = features[0]
+    found = find_concepts(features, regions, OPTIONS, discover=frozenset(regions["video"]), seed=0)
+    (reason,) = found.table.loc[~found.table["kept"], "reason"]
+    assert "in 1 of 6 videos, needs 3" in reason
+
+
+def test_more_clusters_than_regions_is_an_error():
+    features, regions, _ = blobs(num_videos=1, per_video=2)
+    with pytest.raises(InputError, match="more regions than clusters, got 2 regions for 3 clusters"):
+        find_concepts(features, regions, OPTIONS, discover=frozenset(["v0"]), seed=0)
+
+
+# Forwards of single regions ----------------------------------------------------------------------
+
+
+def table_of(num_videos, per_video, label, concept):
+    rows = [(f"{label}{v}", label, concept, 10 + r) for v in range(num_videos) for r in range(per_video)]
+    return pd.DataFrame(rows, columns=["video", "label", "concept", "num_voxels"])
+
+
+def plan_of(regions, **changes):
+    names = frozenset(regions.loc[regions["label"] == "t", "video"])
+    given = {"train": names, "score": names, "per_concept": 6, "num_negatives": 5, "target_class": "t"}
+    return plan_forwards(regions, [0], seed=0, **{**given, **changes})
+
+
+def test_the_budget_is_spread_over_videos_and_matched_by_the_pool():
+    regions = pd.concat([table_of(3, 10, "t", 0), table_of(3, 10, "t", 1), table_of(2, 10, "o", -1)])
+    regions = regions.reset_index(drop=True)
+    plan = plan_of(regions)
+    assert regions.loc[plan.members[0], "video"].value_counts().tolist() == [2, 2, 2]
+    assert (regions.loc[plan.members[0], "concept"] == 0).all()
+    assert regions.loc[plan.removed, "video"].value_counts().tolist() == [4, 4, 4]
+    assert len(plan.negatives) == 5
+    assert (regions.loc[plan.negatives, "label"] == "o").all()
+    assert set(plan.alone) == set(plan.removed) | set(plan.negatives)
+
+
+def test_only_videos_that_score_lose_regions():
+    regions = pd.concat([table_of(4, 5, "t", 0), table_of(1, 5, "o", -1)]).reset_index(drop=True)
+    plan = plan_of(regions, train=frozenset(["t0", "t1"]), score=frozenset(["t2"]))
+    assert set(regions.loc[plan.members[0], "video"]) == {"t0", "t1", "t2"}
+    assert set(regions.loc[plan.removed, "video"]) == {"t2"}
+
+
+def measured():
+    clips = {(f"v{i}", 0): halves_clip(f"v{i}") for i in range(2)}
+    regions = pd.concat([halves_table(c, i) for i, c in enumerate(clips.values())], ignore_index=True)
+    regions = regions.assign(concept=[0, 1, 0, 1])
+    plan = plan_of(regions.assign(label="t"), per_concept=1, num_negatives=0)
+    responses = measure_regions(
+        plan,
+        regions,
+        Probe(red_network(), 2),
+        lambda video, index: clips[video, index],
+        0,
+        np.array([[0.5, 0.25]] * 2, dtype=np.float32),
+        progress=SilentProgress(),
+    )
+    return plan, responses
+
+
+def test_effects_are_the_change_of_the_margin():
+    plan, responses = measured()
+    mean = 128 / 255
+    red = np.intersect1d(plan.removed, [0, 2])
+    assert responses.deletion[red].tolist() == pytest.approx([0.5 - mean / 2] * len(red))
+    assert responses.insertion[red].tolist() == pytest.approx([0.5 - mean / 2] * len(red), abs=1e-6)
+    black = np.intersect1d(plan.removed, [1, 3])
+    assert len(black)
+    assert responses.deletion[black].tolist() == pytest.approx([-mean / 2] * len(black))
+
+
+def test_regions_that_were_not_forwarded_have_no_effect_value():
+    plan, responses = measured()
+    others = np.setdiff1d(np.arange(4), plan.removed)
+    assert np.isnan(responses.deletion[others]).all()
+    assert np.isfinite(responses.effect[plan.removed]).all()
+
+
+# CAVs and the gate ------------------------------------------------------------------------------
+
+
+def test_a_halo_keeps_nothing_and_an_object_all():
+    rng = np.random.default_rng(0)
+    feature = np.array([4.0, 0.0, 0.0])
+    pooled = rng.normal(scale=0.1, size=(40, 3)) + np.repeat(
+        [feature, feature, 0 * feature, 0 * feature], 10, 0
+    )
+    alone = rng.normal(scale=0.1, size=(40, 3)) + np.repeat(
+        [feature, 0 * feature, 0 * feature, 0 * feature], 10, 0
+    )
+    negatives = np.arange(20, 40)
+    kept, lost = (
+        retention(
+            pooled.astype(np.float32),
+            alone.astype(np.float32),
+            rows,
+            negatives,
+            num_members=8,
+            distance=np.zeros(40, dtype=np.float32),
+        )
+        for rows in (np.arange(10), np.arange(10, 20))
+    )
+    assert kept == pytest.approx(1, abs=0.1)
+    assert lost == pytest.approx(0, abs=0.1)
+
+
+def test_a_left_out_group_does_not_shape_its_own_direction():
+    rng = np.random.default_rng(0)
+    features = rng.normal(scale=0.05, size=(30, 2)).astype(np.float32)
+    features[:10, 0] += 1  # members of group a
+    features[10:20, 1] += 1  # members of group b
+    regions = pd.DataFrame({"video": ["a"] * 10 + ["b"] * 10 + list("cdefghijkl")})
+    regions["group"] = regions["video"]
+    fitted = fit_concept_cavs(
+        features,
+        regions,
+        {3: np.arange(20)},
+        np.arange(20, 30),
+        CavOptions(num_accuracy_permutations=19),
+        train=frozenset("ab"),
+        leave_one_out=True,
+        seed=0,
+    )[3]
+    np.testing.assert_allclose(fitted.directions("a")[0], [0, 1], atol=0.1)
+    np.testing.assert_allclose(fitted.directions("b")[0], [1, 0], atol=0.1)
+    np.testing.assert_allclose(fitted.cav.mean_direction, [0.707, 0.707], atol=0.1)
+
+
+# Verdicts ----------------------------------------------------------------------------------------
+
+
+def judged(p, **columns):
+    row = {
+        "concept": 0,
+        "kept": True,
+        "reason": "",
+        "retention": 0.9,
+        "cav_accuracy": 0.9,
+        "cav_accuracy_p": 0.01,
+    }
+    table = pd.DataFrame([{**row, **columns}])
+    return judge_concepts(table, {0: p}, ScoreOptions(), CavOptions()).iloc[0]
+
+
+def test_a_concept_that_passes_every_gate_is_accepted():
+    verdict = judged(0.001)
+    assert (verdict["status"], verdict["reason"], verdict["q_value"]) == ("accepted", "", 0.001)
+
+
+@pytest.mark.parametrize(
+    ("p", "columns", "status", "reason"),
+    [
+        (0.001, {"kept": False, "reason": "in 1 of 6 videos, needs 3"}, "rejected", "in 1 of 6"),
+        (0.001, {"retention": 0.2}, "context", "20% of its feature is left .* needs 35%"),
+        (0.001, {"retention": NAN}, "context", "nothing of its feature"),
+        (0.001, {"cav_accuracy": 0.52, "cav_accuracy_p": 0.4}, "rejected", r"accuracy 0.52 .* p = 0.400"),
+        (0.2, {}, "not_significant", "q = 0.200, above 0.05"),
+        (NAN, {}, "rejected", "no member in the videos that score"),
+    ],
+)
+def test_each_gate_names_its_reason(p, columns, status, reason):
+    verdict = judged(p, **columns)
+    assert verdict["status"] == status
+    assert re.search(reason, verdict["reason"])
+
+
+def test_concepts_are_sorted_by_status_then_score():
+    table = pd.DataFrame(
+        {
+            "concept": [0, 1, 2, 3],
+            "status": ["rejected", "accepted", "context", "accepted"],
+            "region_effect": [9.0, 1.0, 3.0, 2.0],
+        }
+    )
+    assert sort_concepts(table, "region_effect")["concept"].tolist() == [3, 1, 2, 0]

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from toys import NUM_FRAMES, SIDE, halves_clip, halves_table, red_network
+
+from ace3d_fast.config import FeatureOptions
+from ace3d_fast.models.probe import Probe, fill_frames, margin, region_masks
+from ace3d_fast.stages.features import center_features, describe_regions
+from ace3d_fast.types import Clip, SegmentedClip
+
+
+def described(options=None, clip=None, class_index=0):
+    clip = clip or halves_clip()
+    return describe_regions(
+        [(clip, halves_table(clip))],
+        red_network(),
+        options or FeatureOptions(),
+        num_frames=NUM_FRAMES,
+        class_index=class_index,
+    )[0]
+
+
+def test_a_pooled_feature_is_the_mean_over_its_region():
+    assert described().features.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+def test_logits_are_those_of_the_whole_clip():
+    assert described().logits.tolist() == [0.5, 0.25]
+
+
+def test_the_gradient_is_shared_by_the_regions_according_to_their_size():
+    found = described()
+    assert found.gradient.tolist() == pytest.approx([1.0, 0.0, 0.0])
+    assert found.region_gradients.sum(axis=0).tolist() == pytest.approx([1.0, 0.0, 0.0])
+    assert found.region_gradients[:, 0].tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_without_a_class_gradients_are_zero():
+    assert not described(class_index=None).region_gradients.any()
+
+
+def test_a_patch_fills_the_input_with_the_box_of_its_region():
+    found = described(FeatureOptions(mode="patch"))
+    assert found.features.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+def test_outside_its_region_a_patch_is_grey():
+    clip = halves_clip()
+    labels = clip.labels.clone()
+    labels[:, :, : SIDE // 2, : SIDE // 2] = -1  # the left region keeps its lower half, in the same box
+    cut = SegmentedClip(clip.clip, labels, 2)
+    feature = described(FeatureOptions(mode="patch"), cut).features[0]
+    grey = 117 / 255
+    assert feature.tolist() == pytest.approx([(1 + grey) / 2, grey / 2, grey / 2], abs=0.02)
+
+
+def test_a_long_clip_is_pooled_over_its_windows():
+    clip = halves_clip()
+    dark = torch.zeros_like(clip.clip.frames)
+    long = Clip(clip.clip.video, 0, 0.0, torch.cat([clip.clip.frames, dark]))
+    labels = torch.cat([clip.labels, clip.labels], dim=1)
+    found = described(clip=SegmentedClip(long, labels, 2))
+    assert found.features[:, 0].tolist() == [0.5, 0.0]
+    assert found.logits.tolist() == [0.25, 0.25]
+
+
+@given(st.integers(1, 40), st.integers(1, 5), st.integers(0, 2**31))
+def test_centred_features_average_to_zero_in_each_clip(num_rows, num_clips, seed):
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(num_rows, 3)).astype(np.float32)
+    sizes = rng.integers(1, 1000, num_rows).astype(np.int32)
+    clip = rng.integers(0, num_clips, num_rows).astype(np.int32)
+    centered = center_features(features, sizes, clip)
+    for c in np.unique(clip):
+        mean = np.average(centered[clip == c], axis=0, weights=sizes[clip == c])
+        assert np.abs(mean).max() < 1e-5
+
+
+# The probe ------------------------------------------------------------------------------------
+
+
+def test_alone_shows_the_region_before_the_mean_colour():
+    found = Probe(red_network(), NUM_FRAMES).alone(halves_clip(), [[], [0], [1]])
+    mean = 128 / 255  # half of 255, rounded to even
+    assert found.logits[:, 0].tolist() == pytest.approx([mean, (1 + mean) / 2, mean / 2])
+    assert found.features[:, 0].tolist() == pytest.approx([0.0, 1.0, 0.0])
+
+
+def test_without_puts_the_mean_colour_in_place_of_the_region():
+    left = Probe(red_network(), NUM_FRAMES).without(halves_clip(), [[0], [1], [0, 1], []])
+    mean = 128 / 255
+    assert left[:, 0].tolist() == pytest.approx([mean / 2, (1 + mean) / 2, mean, 0.5])
+
+
+def test_batches_do_not_change_the_answer():
+    sets = [[0], [1], [0, 1], [], [1], [0]]
+    whole = Probe(red_network(), NUM_FRAMES, batch=8).without(halves_clip(), sets)
+    parts = Probe(red_network(), NUM_FRAMES, batch=1).without(halves_clip(), sets)
+    np.testing.assert_allclose(whole, parts, atol=1e-6)
+
+
+def test_masks_join_regions_of_all_resolutions():
+    clip = halves_clip()
+    quarter = torch.full_like(clip.labels, -1)
+    quarter[..., :2, -2:] = 2
+    both = SegmentedClip(clip.clip, torch.cat([clip.labels, quarter]), 3)
+    mask = region_masks(both, [[0, 2]])[0]
+    assert mask[0].sum() == SIDE * SIDE // 2 + 4
+
+
+def test_the_blurred_fill_keeps_colours_and_loses_detail():
+    frames = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
+    frames[:, ::2] = 200
+    blurred = fill_frames(frames, "blur").float()
+    assert blurred.mean() == pytest.approx(100, abs=1)
+    assert blurred.std() < 2
+
+
+def test_margin_is_the_lead_over_the_best_other_class():
+    logits = np.array([[3.0, 1.0, 2.5], [0.0, 4.0, 1.0]], dtype=np.float32)
+    assert margin(logits, 0).tolist() == [0.5, -4.0]

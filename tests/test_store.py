@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import torch
+from sample_run import disc_clip, make_run
+
+from ace3d_fast.errors import RunFolderError
+from ace3d_fast.store import SHARD_CLIPS, RunFolder, Workplace, check_out
+from ace3d_fast.types import Video
+
+
+def test_clips_come_back_as_they_were(tmp_path):
+    run = make_run(tmp_path / "run")
+    video = next(iter(run.videos.values()))
+    back, made = run.read_clip(video.id, 1), disc_clip(video, 1)
+    assert torch.equal(back.clip.frames, made.clip.frames)
+    assert torch.equal(back.labels, made.labels)
+    assert (back.clip.stride, back.clip.start_seconds) == (made.clip.stride, made.clip.start_seconds)
+    assert back.num_regions == 3
+
+
+def test_clips_of_a_long_video_are_found_in_their_shards(tmp_path):
+    run = RunFolder(tmp_path)
+    video = Video("a/long.mp4", tmp_path / "long.mp4", "a", "a/long.mp4")
+    clips = [disc_clip(video, i) for i in range(SHARD_CLIPS + 2)]
+    run.write_clips(clips[:SHARD_CLIPS])
+    run.write_clips(clips[SHARD_CLIPS:])
+    run.write_videos([video])
+    last = RunFolder(tmp_path).read_clip(video.id, SHARD_CLIPS + 1)
+    assert torch.equal(last.clip.frames, clips[-1].clip.frames)
+
+
+def test_a_run_takes_its_name_when_it_is_whole(tmp_path):
+    out = tmp_path / "run"
+    with Workplace(out) as run:
+        run.write_json("config.json", {"seed": np.int64(1)})
+        assert not out.exists()
+    assert RunFolder(out).config == {"seed": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_failed_run_leaves_nothing(tmp_path):
+    def fail():
+        with Workplace(tmp_path / "run") as run:
+            run.write_json("config.json", {})
+            raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_repeat_leaves_the_old_run(tmp_path):
+    run = make_run(tmp_path / "run")
+
+    def fail():
+        with Workplace(run.path):
+            raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert RunFolder.open(run.path).summary == run.summary
+
+
+def test_another_configuration_is_refused_by_name(tmp_path):
+    run = make_run(tmp_path / "run")
+    check_out(run.path, run.config)
+    with pytest.raises(RunFolderError, match=r"got a run with other layer, seed: .*choose another --out"):
+        check_out(run.path, {**run.config, "seed": 7, "layer": "x"})
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(RunFolderError, match="a new or empty folder"):
+        check_out(tmp_path, {})
+    with pytest.raises(RunFolderError, match="expected out a folder"):
+        check_out(tmp_path / "thesis.txt", {})
+
+
+def test_an_incomplete_folder_is_no_run(tmp_path):
+    with pytest.raises(RunFolderError, match=r"without config\.json"):
+        RunFolder.open(tmp_path)
+
+
+def test_a_broken_shard_is_named(tmp_path):
+    run = make_run(tmp_path / "run")
+    shard = next((run.path / "clips").glob("*.safetensors"))
+    shard.write_bytes(b"\x00" * 20)
+    with pytest.raises(RunFolderError, match=shard.name):
+        [run.read_clips(video) for video in run.videos]
