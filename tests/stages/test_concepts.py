@@ -144,12 +144,10 @@ def test_regions_that_were_not_forwarded_have_no_effect_value():
 def test_a_halo_keeps_nothing_and_an_object_all():
     rng = np.random.default_rng(0)
     feature = np.array([4.0, 0.0, 0.0])
-    pooled = rng.normal(scale=0.1, size=(40, 3)) + np.repeat(
-        [feature, feature, 0 * feature, 0 * feature], 10, 0
-    )
-    alone = rng.normal(scale=0.1, size=(40, 3)) + np.repeat(
-        [feature, 0 * feature, 0 * feature, 0 * feature], 10, 0
-    )
+    nothing = 0 * feature
+    pooled, alone = rng.normal(scale=0.1, size=(2, 40, 3))
+    pooled += np.repeat([feature, feature, nothing, nothing], 10, axis=0)
+    alone += np.repeat([feature, nothing, nothing, nothing], 10, axis=0)
     negatives = np.arange(20, 40)
     kept, lost = (
         retention(
@@ -215,7 +213,7 @@ def test_a_concept_that_passes_every_gate_is_accepted():
         (0.001, {"kept": False, "reason": "in 1 of 6 videos, needs 3"}, "rejected", "in 1 of 6"),
         (0.001, {"retention": 0.2}, "context", "20% of its feature is left .* needs 35%"),
         (0.001, {"retention": NAN}, "context", "nothing of its feature"),
-        (0.001, {"cav_accuracy": 0.52, "cav_accuracy_p": 0.4}, "rejected", r"accuracy 0.52 .* p = 0.400"),
+        (0.001, {"cav_accuracy": 0.52, "cav_accuracy_p": 0.4}, "rejected", r"accuracy 0.52 .*p = 0.400"),
         (0.2, {}, "not_significant", "q = 0.200, above 0.05"),
         (NAN, {}, "rejected", "no member in the videos that score"),
     ],

@@ -41,10 +41,8 @@ def test_a_region_found_again_at_a_finer_resolution_is_dropped():
     coarse[:, 2:] = 1
     fine = quadrant_map()
     fine[:, :2] = 0  # the upper half again, the lower half in two
-    options = SegmentOptions(num_regions=(2, 4))
-    ((cut, table),) = cut_supervoxels(
-        [clip_of((2, 4, 4))], options, backend=FixedLabels(torch.stack([coarse, fine]))
-    )
+    options, maps = SegmentOptions(num_regions=(2, 4)), FixedLabels(torch.stack([coarse, fine]))
+    ((cut, table),) = cut_supervoxels([clip_of((2, 4, 4))], options, backend=maps)
     assert table["resolution"].tolist() == [2, 2, 4, 4]
     assert table["num_voxels"].tolist() == [16, 16, 8, 8]
     assert cut.num_regions == 4
@@ -54,10 +52,8 @@ def test_a_region_found_again_at_a_finer_resolution_is_dropped():
 def test_jaccard_of_just_one_half_is_kept():
     coarse, fine = torch.zeros(2, 4, 4), torch.zeros(2, 4, 4)
     fine[:, 2:] = 1  # each half shares 16 of 32 voxels with the whole
-    options = SegmentOptions(num_regions=(1, 2))
-    ((cut, _),) = cut_supervoxels(
-        [clip_of((2, 4, 4))], options, backend=FixedLabels(torch.stack([coarse, fine]))
-    )
+    options, maps = SegmentOptions(num_regions=(1, 2)), FixedLabels(torch.stack([coarse, fine]))
+    ((cut, _),) = cut_supervoxels([clip_of((2, 4, 4))], options, backend=maps)
     assert cut.num_regions == 3
 
 
