@@ -34,10 +34,10 @@ __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from ace3d_fast.api import explain as explain
-    from ace3d_fast.ops import region_overlap as region_overlap
-    from ace3d_fast.ops import region_pool as region_pool
-    from ace3d_fast.ops import segment_clips as segment_clips
-    from ace3d_fast.ops import slic3d as slic3d
+    from ace3d_fast.ops.region_overlap import region_overlap as region_overlap
+    from ace3d_fast.ops.region_pool import region_pool as region_pool
+    from ace3d_fast.ops.segment import segment_clips as segment_clips
+    from ace3d_fast.ops.slic3d import slic3d as slic3d
     from ace3d_fast.store import RunFolder as RunFolder
 
 

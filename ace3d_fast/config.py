@@ -26,6 +26,10 @@ class SegmentOptions:
     min_volume_share: float = 0.001
     max_jaccard: float = 0.5
 
+    def __post_init__(self) -> None:
+        if not self.num_regions or min(self.num_regions) < 1:
+            raise InputError(expected("segment", "num_regions", "of at least 1 each", self.num_regions))
+
 
 @dataclass(frozen=True)
 class FeatureOptions:
@@ -50,6 +54,10 @@ class ConceptOptions:
     min_video_share: float = 0.35
     min_videos: int = 3
     max_video_share: float = 0.6
+
+    def __post_init__(self) -> None:
+        if self.num_clusters is not None and self.num_clusters < 2:
+            raise InputError(expected("concepts", "num_clusters", "of at least 2", self.num_clusters))
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,12 @@ class ScoreOptions:
     num_permutations: int = 999
     max_q: float = 0.05
     max_p: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.forwards_per_concept < 1:
+            raise InputError(
+                expected("scores", "forwards_per_concept", "of at least 1", self.forwards_per_concept)
+            )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ace3d_fast.errors import InputError, expected
+
 
 @dataclass(frozen=True, slots=True)
 class Video:
@@ -63,6 +65,15 @@ class ClipSampling:
     resize_px: int
     crop_px: int
     target_segment_fps: float = 7.5
+
+    def __post_init__(self) -> None:
+        if self.num_frames < 1:
+            raise InputError(expected("sampling", "clip frames", "of at least 1", self.num_frames))
+        if not 0 < self.fps < float("inf"):
+            raise InputError(expected("sampling", "clip fps", "above 0", self.fps))
+        if self.crop_px < 1 or self.resize_px < self.crop_px:
+            fact = f"size {self.crop_px} of resize {self.resize_px}"
+            raise InputError(expected("sampling", "size", "between 1 and resize", fact))
 
     @property
     def stride(self) -> int:
