@@ -7,8 +7,13 @@ from ace3d_fast.errors import InputError
 from ace3d_fast.types import ClipSampling, Normalization
 
 OPTIONS = RunOptions(
-    ("videos",), "dive", "net.py:net", "layer4", ClipSampling(4, 2.5, 182, 160), Normalization((0.45,) * 3, (0.2,) * 3)
-)  # fmt: skip
+    ("videos",),
+    "dive",
+    "net.py:net",
+    "layer4",
+    ClipSampling(4, 2.5, 182, 160),
+    Normalization((0.45,) * 3, (0.2,) * 3),
+)
 
 
 def test_slow_networks_are_cut_at_an_integer_multiple_of_their_rate():
