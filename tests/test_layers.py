@@ -27,8 +27,9 @@ ALLOWED: dict[str, set[str]] = {
         "steps", "stages", "summary", "learn", "video", "models", "store", "report",
     },
     "api": {"pipeline", "models", "store", "report"},
+    "comparison": {"api", "ops", "store", "video"},
     "compat": {"ops", "learn"},
-    "cli": {"api", "pipeline", "stages", "ops", "video", "models", "store", "report"},
+    "cli": {"api", "comparison", "pipeline", "stages", "ops", "video", "models", "store", "report"},
 }  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 
