@@ -13,6 +13,7 @@ from ace3d_fast.learn.splits import split_videos
 from ace3d_fast.models.labels import read_labels
 from ace3d_fast.models.load import load_module
 from ace3d_fast.models.network import Network
+from ace3d_fast.models.registry import find_entry
 from ace3d_fast.report import write_report
 from ace3d_fast.stages.clips import check_videos
 from ace3d_fast.steps import Steps
@@ -57,7 +58,7 @@ def run_pipeline(
     split_videos([v.id for v in mine], [v.group for v in mine], seed=options.seed)  # fails before decoding
     if module is None:
         module = load_module(options.model, options.weights).module
-    names = read_labels(options.labels_file) if options.labels_file else _folder_names(videos)
+    names = _class_names(options, videos)
     sampling = options.sampling
     network = Network(
         module,
@@ -102,6 +103,8 @@ def run_pipeline(
     return RunFolder.open(path)
 
 
-def _folder_names(videos: Sequence[Video]) -> list[str]:
-    """Class names where no label file names them: the folders, sorted."""
-    return sorted({video.label for video in videos})
+def _class_names(options: RunOptions, videos: Sequence[Video]) -> Sequence[str]:
+    """Names of the logits: the label file's, else the registry's, else the folders', sorted."""
+    if options.labels_file:
+        return read_labels(options.labels_file)
+    return find_entry(options.model).class_names or sorted({video.label for video in videos})

@@ -26,6 +26,8 @@ class ModelEntry:
     normalization : Normalization
     layers : tuple of str
         Layers worth explaining, the first is the default; empty where unknown.
+    class_names : tuple of str
+        In the order of the logits; empty where a labels file must tell.
     build : callable, optional
         Makes the untrained network, which takes (N, 3, T, H, W) and returns logits.
     convert : callable, optional
@@ -36,6 +38,7 @@ class ModelEntry:
     sampling: ClipSampling
     normalization: Normalization = KINETICS
     layers: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
     build: Callable[[], nn.Module] | None = None
     convert: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None
 
@@ -66,9 +69,11 @@ def find_entry(spec: str) -> ModelEntry:
 
 
 def _planted() -> ModelEntry:
+    from ace3d_fast.video.planted import CLASSES, SAMPLING
+
     def build() -> nn.Module:
         from ace3d_fast.models.planted import PlantedNet
 
         return PlantedNet()
 
-    return ModelEntry("planted:net", ClipSampling(16, 8.0, 64, 64), KINETICS, ("conv4",), build)
+    return ModelEntry("planted:net", SAMPLING, KINETICS, ("conv4",), CLASSES, build)
