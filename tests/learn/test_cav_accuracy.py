@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ace3d_fast.errors import InputError
-from ace3d_fast.learn.cav_accuracy import assign_folds, cav_accuracy
+from ace3d_fast.learn.cav_accuracy import _fast_accuracies, assign_folds, cav_accuracy
 
 
 def videos(seed, *, effect=0.0, spread=1.0, num_pos=5, num_neg=13, uneven=False, columns=16):
@@ -78,6 +78,33 @@ def test_p_values_of_nothing_are_uniform_where_each_video_holds_both_classes():
 def test_a_planted_concept_is_found():
     p = [cav_accuracy(*videos(s, effect=4.0), seed=s, num_permutations=99)[1] for s in range(40)]
     assert np.mean(np.array(p) <= 0.05) >= 0.9
+
+
+def test_matrix_products_give_what_fitting_without_each_block_gives():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(6), [1, 4, 2, 5, 3, 3])
+    blocks = groups % 3
+    x = rng.normal(size=(18, 2))
+    labels = rng.random((4, 18)) < 0.5
+    labels[3] = blocks == 1  # without block 1 no positive is left
+    found = _fast_accuracies(x, labels, groups, blocks)
+    for positive, accuracy in zip(labels, found, strict=True):
+        right = np.full(18, 0.5)
+        for block in range(3):
+            means = []
+            for side in (positive, ~positive):
+                of_videos = [
+                    x[side & (groups == g)].mean(axis=0) for g in set(groups[side & (blocks != block)])
+                ]
+                means.append(np.mean(of_videos, axis=0) if of_videos else None)
+            if means[0] is None or means[1] is None:
+                continue
+            nearer = np.linalg.norm(x - means[0], axis=1) < np.linalg.norm(x - means[1], axis=1)
+            right[blocks == block] = (nearer == positive)[blocks == block]
+        rates = [
+            np.mean([right[s & (groups == g)].mean() for g in set(groups[s])]) for s in (positive, ~positive)
+        ]
+        assert accuracy == pytest.approx(np.mean(rates))
 
 
 def test_folds_hold_whole_videos_and_like_shares_of_both_classes():

@@ -45,6 +45,17 @@ def test_null_sets_take_as_many_regions_of_each_size_as_the_concept_has():
     assert len(np.unique(sets[:, 0])) == 8
 
 
+def test_a_concept_that_holds_all_the_large_regions_is_compared_with_the_next_smaller_ones():
+    sizes = np.arange(1.0, 25.0)
+    drawn = sizes[null_sets(sizes[-6:], sizes, num_sets=200, seed=0)]
+    assert set(drawn.ravel()) == set(range(16, 25))  # nine regions for six members
+
+
+def test_the_smallest_regions_join_the_stratum_above():
+    sizes = np.arange(1.0, 15.0)  # 14 to 9, 8 to 3, and two that are left
+    assert set(sizes[null_sets([1.0, 2.0], sizes, num_sets=200, seed=0)].ravel()) == set(range(1, 9))
+
+
 def test_members_are_matched_in_their_own_video():
     pool_groups = np.repeat(["a", "b", "c"], 20)
     sets = null_sets(

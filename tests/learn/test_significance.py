@@ -154,6 +154,8 @@ def test_a_video_missing_from_one_point_is_left_out_there_only():
     np.testing.assert_array_equal(found.mean, [2.0, 1.0])
     assert np.isfinite(found.low[0])
     assert np.isnan(found.low[1])
+    same = paired_bootstrap([[4.0], [4.0], [np.nan]], num_draws=100, seed=0)
+    assert (same.low, same.high) == (4.0, 4.0)
 
 
 def test_saturated_null_sets_are_those_at_exactly_0_or_1():

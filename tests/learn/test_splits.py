@@ -16,6 +16,12 @@ def test_twelve_videos_are_dealt_into_three_fours():
     assert thirds != split_thirds(TWELVE, TWELVE, seed=1)
 
 
+def test_the_largest_source_is_dealt_first_so_that_the_small_ones_even_out():
+    groups = ["match"] * 4 + TWELVE[4:]
+    for seed in range(10):
+        assert [len(third) for third in split_thirds(TWELVE, groups, seed).values()] == [4, 4, 4]
+
+
 @given(st.lists(st.integers(0, 9), min_size=3, max_size=60), st.integers(0, 99))
 def test_thirds_are_disjoint_by_group_complete_and_balanced(codes, seed):
     ids = [f"v{i}" for i in range(len(codes))]
