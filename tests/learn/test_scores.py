@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from ace3d_fast.learn.scores import average_gradients, score_directions, score_effect, score_raw
+
+REPEATS = {"num_permutations": 199, "num_bootstrap": 200, "seed": 0}
+
+
+def names(*values):
+    return np.array(values, dtype=object)
+
+
+def test_gradients_are_averaged_within_a_video_first():
+    clips = np.array([[2.0, 0], [4, 0], [0, 3]], dtype=np.float32)
+    found = average_gradients(clips, names("b", "b", "a"), names("B", "B", "A"))
+    assert found.videos.tolist() == ["a", "b"]
+    assert found.groups.tolist() == ["A", "B"]
+    assert found.mean.tolist() == [[0.0, 3.0], [3.0, 0.0]]
+    assert found.cosine == pytest.approx(1 / 3)  # pairs: 1, 0, 0
+
+
+def test_an_effect_is_the_mean_over_videos_and_not_over_regions():
+    effect = np.array([1.0, 1, 1, 5, 0, 0, 0, 0], dtype=np.float32)
+    video = names("a", "a", "a", "b", "a", "a", "a", "b")
+    size = np.full(8, 7, dtype=np.int32)
+    found = score_effect({"e": effect}, video, size, np.arange(4), np.arange(8), **REPEATS)
+    assert found["e"].value == 3.0
+    assert (found["e"].low, found["e"].high) == (1.0, 5.0)
+
+
+def planted_effects(seed, effect):
+    rng = np.random.default_rng(seed)
+    video = np.repeat(names(*"abcde"), 40)
+    size = np.exp(rng.normal(6, 1, size=200)).astype(np.int32) + 1
+    values = np.log(size) * 0.3 + rng.normal(size=5)[np.repeat(np.arange(5), 40)] + rng.normal(size=200)
+    rows = np.sort(rng.choice(200, 30, replace=False))
+    values[rows] += effect
+    return {"e": values.astype(np.float32)}, video, size, rows, np.arange(200)
+
+
+@pytest.mark.parametrize(("effect", "least", "most"), [(0.0, 0.0, 0.1), (1.5, 0.95, 1.0)])
+def test_regions_that_matter_are_told_from_others_of_their_size_and_video(effect, least, most):
+    p = [score_effect(*planted_effects(seed, effect), **REPEATS)["e"].p_value for seed in range(100)]
+    assert least <= np.mean(np.array(p) <= 0.05) <= most
+
+
+def test_the_raw_score_is_the_slope_from_the_counterexamples_to_the_concept():
+    features = np.array([[3.0, 1], [5, 1], [1, 1], [1, 1]], dtype=np.float32)
+    gradients = average_gradients(
+        np.array([[2.0, 9], [4, 9]], dtype=np.float32), names("a", "b"), names("a", "b")
+    )
+    score, _ = score_raw(
+        features,
+        np.ones(4, dtype=np.int32),
+        np.arange(2),
+        np.arange(4),
+        np.array([2, 3]),
+        gradients,
+        **REPEATS,
+    )
+    assert score.value == (4 - 1) * (2 + 4) / 2
+    assert (score.low, score.high) == (6.0, 12.0)
+
+
+def test_sign_and_magnitude_over_videos_and_directions():
+    directions = [np.array([[1.0, 0], [0, 1]], dtype=np.float32)] * 2
+    gradients = average_gradients(
+        np.array([[2.0, -1], [4, 3]], dtype=np.float32), names("a", "b"), names("a", "b")
+    )
+    scores, signs = score_directions(directions, gradients, num_bootstrap=50, seed=0)
+    assert scores["tcav_sign"].value == 0.75  # 2, 4 and 3 of 2, -1, 4, 3
+    assert scores["tcav_magnitude"].value == 2.0
+    assert signs.tolist() == [1.0, 0.5]
+
+
+def test_a_concept_without_a_region_has_no_effect():
+    effect, video, size, _, pool = planted_effects(0, 0.0)
+    assert np.isnan(
+        score_effect(effect, video, size, np.zeros(0, dtype=np.int64), pool, **REPEATS)["e"].value
+    )
