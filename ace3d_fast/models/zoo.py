@@ -105,14 +105,18 @@ def _x3d(name: str, sampling: tuple[int, float, int, int]) -> ModelEntry:
     return _entry(name, sampling, layers, convert_x3d_weights, head_activation=None)
 
 
-RESNET = ("blocks.4", "blocks.3")
-SLOWFAST = ("blocks.4.multipathway_blocks.0", "blocks.4.multipathway_blocks.1")
+RESNET = ("blocks.3", "blocks.4")  # above the second, the head is linear
+POOLED_RESNET = ("blocks.4", "blocks.5")  # with a pool after the first stage
+SLOWFAST = (
+    *("blocks.3.multipathway_blocks.0", "blocks.3.multipathway_blocks.1"),
+    *("blocks.4.multipathway_blocks.0", "blocks.4.multipathway_blocks.1"),
+)
 
 # (frames, frames per second, short side, crop); fps = 30 / the sampling rate of training
 ZOO: tuple[ModelEntry, ...] = (
     _entry("slow_r50", (8, 3.75, 256, 224), RESNET),
-    _entry("c2d_r50", (8, 3.75, 256, 224), RESNET),
-    _entry("i3d_r50", (8, 3.75, 256, 224), RESNET),
+    _entry("c2d_r50", (8, 3.75, 256, 224), POOLED_RESNET),
+    _entry("i3d_r50", (8, 3.75, 256, 224), POOLED_RESNET),
     _entry("csn_r101", (32, 15.0, 256, 224), RESNET),
     _entry("r2plus1d_r50", (16, 7.5, 256, 224), RESNET),
     _x3d("x3d_xs", (4, 2.5, 182, 182)),
