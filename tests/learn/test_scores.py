@@ -32,8 +32,9 @@ def planted_effects(seed, effect):
     rng = np.random.default_rng(seed)
     video = np.repeat(names(*"abcde"), 40)
     size = np.exp(rng.normal(6, 1, size=200)).astype(np.int32) + 1
-    values = np.log(size) * 0.3 + rng.normal(size=5)[np.repeat(np.arange(5), 40)] + rng.normal(size=200)
-    rows = np.sort(rng.choice(200, 30, replace=False))
+    values = np.log(size) * 0.3 + 3 * rng.normal(size=5)[np.repeat(np.arange(5), 40)] + rng.normal(size=200)
+    # the concept is in three of five videos
+    rows = np.sort(rng.choice(120, 30, replace=False))
     values[rows] += effect
     return {"e": values.astype(np.float32)}, video, size, rows, np.arange(200)
 
