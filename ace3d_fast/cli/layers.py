@@ -1,0 +1,74 @@
+"""``ace3d-fast layers``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ace3d_fast.cli import options
+
+if TYPE_CHECKING:
+    from ace3d_fast.models.layers import LayerInfo
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+def layers(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="path/to/file.py:factory, pytorchvideo:NAME or planted:net."),
+    ],
+    clip_frames: options.ClipFrames = None,
+    size: options.Size = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List those too that other paths pass by, or that have one cell.")
+    ] = False,
+) -> None:
+    """List the layers of a network that one can explain.
+
+    For each: the grid it makes of a clip, what one cell of the grid sees of the clip, and what to know before
+    choosing it. An arrow marks the layer to try first.
+
+    Example: ace3d-fast layers pytorchvideo:x3d_xs
+    """
+    from rich.table import Table
+
+    from ace3d_fast.cli.console import output
+    from ace3d_fast.models.layers import default_layer, list_layers
+    from ace3d_fast.models.load import load_module
+
+    loaded = load_module(model)
+    sampling = loaded.entry.sampling
+    clip = (clip_frames or sampling.num_frames, size or sampling.crop_px)
+    found = list_layers(loaded.module, clip, everything=everything)
+    chosen = _first_choice(loaded.entry.layers, default_layer(found))
+    sound = [layer for layer in found if everything or (layer.is_bottleneck and layer.explainable)]
+    table = Table(pad_edge=False)
+    for name in ("layer", "channels"):
+        table.add_column(name, overflow="fold")
+    for name in (f"grid T {TIMES} H {TIMES} W", "sees frames", "sees px"):
+        table.add_column(name, justify="right")
+    table.add_column("note")
+    for layer in sound or found:
+        channels, *grid = layer.shape
+        table.add_row(
+            f"{'→ ' if layer.name == chosen else '  '}{layer.name}",
+            str(channels),
+            f" {TIMES} ".join(map(str, grid)),
+            _field(layer.field_frames),
+            _field(layer.field_px),
+            layer.note,
+        )
+    console = output()
+    console.print(f"{model}: a clip of {clip[0]} frames of {clip[1]} px", markup=False, soft_wrap=True)
+    console.print(table)
+
+
+def _first_choice(known: tuple[str, ...], deepest: LayerInfo | None) -> str | None:
+    """What the registry says, else the deepest layer that suits."""
+    return known[0] if known else deepest.name if deepest else None
+
+
+def _field(size: int | None) -> str:
+    return "all" if size is None else str(size)

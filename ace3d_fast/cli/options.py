@@ -1,0 +1,133 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Preset(str, Enum):
+    """Recipes of a run."""
+
+    calibrated = "calibrated"
+    stce = "stce"
+
+
+class Backend(str, Enum):
+    """What computes."""
+
+    native = "native"
+    reference = "reference"
+
+
+class Features(str, Enum):
+    """How regions are described."""
+
+    pooled = "pooled"
+    patch = "patch"
+
+
+_INPUT = "What the network takes (by default its registry entry's)"
+_METHOD = "Method"
+VIDEOS_HELP = "Folder of class subfolders, CSV of path,label[,group], or video files."
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", metavar="M", help="path/to/file.py:factory, pytorchvideo:NAME, planted:net."
+    ),
+]
+Layer = Annotated[
+    str | None,
+    typer.Option(
+        "--layer", "-l", metavar="L", help="Layer to explain, see [b]layers[/b]. Default: the entry's first."
+    ),
+]
+Weights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Weights: safetensors, or .pt of tensors only.")
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Class names of the network, one a line. Default: the folders."),
+]
+Device = Annotated[str, typer.Option(metavar="cpu|cuda", help="What runs the network.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Same seed and input, same results.")]
+
+ClipFrames = Annotated[
+    int | None, typer.Option(metavar="N", help="Frames of a clip.", rich_help_panel=_INPUT)
+]
+ClipFps = Annotated[
+    float | None, typer.Option(metavar="F", help="Their rate per second.", rich_help_panel=_INPUT)
+]
+Resize = Annotated[
+    int | None, typer.Option(metavar="PX", help="Resize the short side to this.", rich_help_panel=_INPUT)
+]
+Size = Annotated[
+    int | None, typer.Option(metavar="PX", help="Crop the centre to this.", rich_help_panel=_INPUT)
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(metavar="M", help="Mean of pixels in 0..1: one number or three.", rich_help_panel=_INPUT),
+]
+Std = Annotated[
+    str | None, typer.Option(metavar="S", help="Their standard deviation, likewise.", rich_help_panel=_INPUT)
+]
+
+PresetOption = Annotated[
+    Preset, typer.Option(help="calibrated, or the published recipe stce.", rich_help_panel=_METHOD)
+]
+BackendOption = Annotated[
+    Backend, typer.Option(help="Compiled ops, or the slow Python path.", rich_help_panel=_METHOD)
+]
+FeaturesOption = Annotated[
+    Features | None,
+    typer.Option(
+        help="Features pooled from whole clips, or of cut-out patches. Default: the preset's.",
+        rich_help_panel=_METHOD,
+    ),
+]
+NumRegions = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,N,N",
+        help="Supervoxels of a clip at each resolution. Default: 15,50,80.",
+        rich_help_panel=_METHOD,
+    ),
+]
+NumClusters = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K", help="Clusters. Default: chosen by stability; 25 for stce.", rich_help_panel=_METHOD
+    ),
+]
+ForwardsPerConcept = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Most regions of a concept that are forwarded alone and removed. Default: 48.",
+        rich_help_panel=_METHOD,
+    ),
+]
+
+
+def parse_counts(text: str | None) -> tuple[int, ...] | None:
+    """``"15,50,80"`` as whole numbers."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of whole numbers like 15,50,80") from None
+
+
+def parse_numbers(text: str | None) -> tuple[float, ...] | None:
+    """``"0.45"`` or ``"0.43,0.40,0.38"`` as numbers."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a number, or three like 0.43,0.40,0.38") from None

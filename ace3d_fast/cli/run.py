@@ -1,0 +1,74 @@
+"""``ace3d-fast run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ace3d_fast.cli import options
+
+
+def run(
+    videos: Annotated[list[Path], typer.Argument(metavar="VIDEOS", help=options.VIDEOS_HELP)],
+    model: options.Model,
+    target_class: Annotated[
+        str, typer.Option("--target-class", "-c", metavar="CLASS", help="Class to explain.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="New folder for the run.")],
+    layer: options.Layer = None,
+    weights: options.Weights = None,
+    labels: options.Labels = None,
+    device: options.Device = "cpu",
+    seed: options.Seed = 0,
+    clip_frames: options.ClipFrames = None,
+    clip_fps: options.ClipFps = None,
+    resize: options.Resize = None,
+    size: options.Size = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    preset: options.PresetOption = options.Preset.calibrated,
+    backend: options.BackendOption = options.Backend.native,
+    features: options.FeaturesOption = None,
+    num_regions: options.NumRegions = None,
+    num_clusters: options.NumClusters = None,
+    forwards_per_concept: options.ForwardsPerConcept = None,
+) -> None:
+    """Explain one class of a network by the concepts in its videos.
+
+    Example: ace3d-fast run videos --model net.py:make --layer layer3 --target-class dive --out runs/dive
+    """
+    pixel_mean, pixel_std = options.parse_numbers(mean), options.parse_numbers(std)
+    resolutions = options.parse_counts(num_regions)
+
+    from ace3d_fast.api import explain
+    from ace3d_fast.cli.console import output, show_progress
+    from ace3d_fast.cli.results import print_results
+
+    with show_progress() as progress:
+        found = explain(
+            videos,
+            target_class=target_class,
+            model=model,
+            out=out,
+            layer=layer,
+            weights=weights,
+            labels=labels,
+            preset=preset.value,
+            backend=backend.value,
+            features=features.value if features else None,
+            device=device,
+            clip_frames=clip_frames,
+            clip_fps=clip_fps,
+            resize=resize,
+            size=size,
+            mean=pixel_mean,
+            std=pixel_std,
+            num_regions=resolutions,
+            num_clusters=num_clusters,
+            forwards_per_concept=forwards_per_concept,
+            seed=seed,
+            progress=progress,
+        )
+    print_results(found, output())

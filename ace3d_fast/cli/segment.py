@@ -1,0 +1,44 @@
+"""``ace3d-fast segment``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ace3d_fast.cli.options import parse_counts
+
+
+def segment(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Video file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder for label maps and overlay.")],
+    num_regions: Annotated[
+        str, typer.Option(help="About how many supervoxels a window has, at each resolution.")
+    ] = "15,50,80",
+    fps: Annotated[float, typer.Option(help="Frames per second that are segmented.")] = 7.5,
+    resize: Annotated[int, typer.Option(metavar="PX", help="Short side of the picture.")] = 182,
+    window: Annotated[
+        int, typer.Option(metavar="FRAMES", help="Frames of a window; regions end with it.")
+    ] = 32,
+    compactness: Annotated[float, typer.Option(help="Weight of position against colour.")] = 20.0,
+    sigma: Annotated[float, typer.Option(help="Width of the smoothing, in voxels.")] = 1.0,
+) -> None:
+    """Cut a video into supervoxels: label maps and a video of their outlines.
+
+    Example: ace3d-fast segment dive.mp4 --num-regions 15,50,80 --out dive
+    """
+    counts = parse_counts(num_regions) or ()
+
+    from ace3d_fast.cli.console import show_progress
+    from ace3d_fast.config import SegmentOptions
+    from ace3d_fast.stages.segment_video import segment_video
+
+    options = SegmentOptions(num_regions=counts, compactness=compactness, sigma=sigma)
+    with show_progress() as progress:
+        made = segment_video(
+            video, out, options, fps=fps, resize_px=resize, window_frames=window, progress=progress
+        )
+    means = ", ".join(f"{mean:.1f}" for mean in made.num_regions)
+    typer.echo(f"{made.num_frames} frames in {made.num_windows} windows; regions of a window, mean: {means}")
+    typer.echo(f"{made.folder / 'overlay.mp4'}")

@@ -1,0 +1,54 @@
+"""Progress is shown on a terminal and nowhere else."""
+
+import io
+
+from rich.console import Console
+from rich.progress import Progress as Bars
+
+from ace3d_fast.cli import console
+from ace3d_fast.cli.console import RichProgress, show_progress
+from ace3d_fast.types import SilentProgress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_output_that_goes_elsewhere_gets_no_bars(monkeypatch):
+    for out, err in ((Terminal(), io.StringIO()), (io.StringIO(), Terminal())):
+        monkeypatch.setattr(console.sys, "stdout", out)
+        monkeypatch.setattr(console.sys, "stderr", err)
+        with show_progress() as progress:
+            assert isinstance(progress, SilentProgress)
+            progress.start("decode", 3)
+        assert out.getvalue() == err.getvalue() == ""
+
+
+def test_a_terminal_gets_bars_on_stderr(monkeypatch):
+    out, err = Terminal(), Terminal()
+    monkeypatch.setattr(console.sys, "stdout", out)
+    monkeypatch.setattr(console.sys, "stderr", err)
+    with show_progress() as progress:
+        assert isinstance(progress, RichProgress)
+        progress.start("decode", 2)
+        progress.advance(2)
+        progress.finish()
+    assert out.getvalue() == ""
+    assert "decode" in err.getvalue()
+    assert "2/2" in err.getvalue()
+
+
+def test_a_stage_that_ends_early_counts_as_done():
+    bars = Bars(console=Console(file=io.StringIO()))
+    progress = RichProgress(bars)
+    progress.start("decode", 10)
+    progress.advance(4)
+    progress.finish()
+    progress.advance()  # between stages nothing is counted
+    progress.start("train", None)
+    progress.finish()
+    assert [(task.completed, task.total, task.finished) for task in bars.tasks] == [
+        (4, 4, True),
+        (1, 1, True),
+    ]
