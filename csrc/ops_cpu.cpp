@@ -12,6 +12,7 @@
 #include "connectivity/connectivity.h"
 #include "region_overlap/region_overlap.h"
 #include "region_pool/region_pool.h"
+#include "slic3d/bricks.h"
 #include "slic3d/slic3d.h"
 #include "smooth/smooth.h"
 
@@ -21,6 +22,9 @@ namespace {
 using torch::stable::empty_like;
 using torch::stable::new_empty;
 using torch::stable::new_zeros;
+
+// Clips are shared out among threads where there are enough of them; else the threads share each clip.
+int64_t clips_per_job(int64_t num_clips) { return num_clips >= 2 * num_threads() ? 1 : num_clips; }
 
 Tensor rgb_to_lab(const Tensor& rgb) {
   const int64_t num_pixels = rgb.numel() / 3;
@@ -71,25 +75,39 @@ Tensor slic3d(const Tensor& volume, std::vector<int64_t> grids, double compactne
   const VolumeShape shape = volume_of(volume);
   Tensor labels =
       new_empty(volume, {num_clips, num_maps, shape.depth, shape.height, shape.width}, ScalarType::Int);
-  const bool exact = volume.scalar_type() == ScalarType::Double;
-  const void* voxels = exact ? static_cast<const void*>(input<double>(volume)) : input<float>(volume);
-  parallel_for(0, num_clips * num_maps, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t job = begin; job < end; ++job) {
-      const int64_t clip = job / num_maps;
-      SlicOptions options{{}, compactness, {spacing[0], spacing[1], spacing[2]}, num_iterations};
-      const int64_t* grid = grids.data() + job % num_maps * 9;
-      std::copy_n(grid, 3, options.grid.start);
-      std::copy_n(grid + 3, 3, options.grid.step);
-      std::copy_n(grid + 6, 3, options.grid.window);
-      int32_t* out = output<int32_t>(labels) + job * shape.num_voxels();
-      const int64_t offset = clip * channels * shape.num_voxels();
-      if (exact) {
-        slic3d_exact_cpu(static_cast<const double*>(voxels) + offset, channels, shape, options, out);
-      } else {
-        slic3d_exact_cpu(static_cast<const float*>(voxels) + offset, channels, shape, options, out);
+  std::vector<SlicOptions> options(num_maps);
+  for (int64_t map = 0; map < num_maps; ++map) {
+    const int64_t* g = grids.data() + 9 * map;
+    options[map] = {{{g[0], g[1], g[2]}, {g[3], g[4], g[5]}, {g[6], g[7], g[8]}},
+                    compactness,
+                    {spacing[0], spacing[1], spacing[2]},
+                    num_iterations};
+  }
+  const int64_t num_voxels = shape.num_voxels();
+  int32_t* out = output<int32_t>(labels);
+  if (volume.scalar_type() == ScalarType::Float && channels <= kMaxFastChannels) {
+    const float* voxels = input<float>(volume);
+    parallel_for(0, num_clips, clips_per_job(num_clips), [&](int64_t begin, int64_t end) {
+      for (int64_t clip = begin; clip < end; ++clip) {
+        slic3d_fast_cpu(voxels + clip * channels * num_voxels, channels, shape, options.data(), num_maps,
+                        out + clip * num_maps * num_voxels);
       }
-    }
-  });
+    });
+    return labels;
+  }
+  const auto run = [&](const auto* voxels) {
+    parallel_for(0, num_clips * num_maps, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t job = begin; job < end; ++job) {
+        slic3d_exact_cpu(voxels + job / num_maps * channels * num_voxels, channels, shape,
+                         options[job % num_maps], out + job * num_voxels);
+      }
+    });
+  };
+  if (volume.scalar_type() == ScalarType::Double) {
+    run(input<double>(volume));
+  } else {
+    run(input<float>(volume));
+  }
   return labels;
 }
 

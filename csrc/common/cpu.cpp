@@ -11,9 +11,7 @@ InstructionSet best_of_machine() {
   __builtin_cpu_init();
   const bool avx2 =
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return avx512 ? InstructionSet::kAvx512 : avx2 ? InstructionSet::kAvx2 : InstructionSet::kBaseline;
+  return avx2 ? InstructionSet::kAvx2 : InstructionSet::kBaseline;
 #else
   return InstructionSet::kBaseline;
 #endif
@@ -23,8 +21,7 @@ InstructionSet choose() {
   const InstructionSet best = best_of_machine();
   const char* wish = std::getenv("ACE3D_INSTRUCTION_SET");
   if (wish == nullptr) return best;
-  for (const InstructionSet set :
-       {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
+  for (const InstructionSet set : {InstructionSet::kBaseline, InstructionSet::kAvx2}) {
     if (std::string_view(wish) == name_of(set) && set <= best) return set;
   }
   return best;
@@ -37,15 +34,6 @@ InstructionSet instruction_set() {
   return chosen;
 }
 
-const char* name_of(InstructionSet set) {
-  switch (set) {
-    case InstructionSet::kAvx512:
-      return "avx512";
-    case InstructionSet::kAvx2:
-      return "avx2";
-    default:
-      return "baseline";
-  }
-}
+const char* name_of(InstructionSet set) { return set == InstructionSet::kAvx2 ? "avx2" : "baseline"; }
 
 }  // namespace ace3d

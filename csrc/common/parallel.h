@@ -13,6 +13,8 @@ using ParallelBody = void (*)(int64_t begin, int64_t end, void* context);
 
 void run_parallel(int64_t begin, int64_t end, int64_t grain, ParallelBody body, void* context);
 
+int64_t num_threads();
+
 template <class Body>
 void parallel_for(int64_t begin, int64_t end, int64_t grain, const Body& body) {
   run_parallel(

@@ -13,4 +13,6 @@ void run_parallel(int64_t begin, int64_t end, int64_t grain, ParallelBody body, 
                               [&](int64_t first, int64_t last) { body(first, last, context); });
 }
 
+int64_t num_threads() { return static_cast<int64_t>(torch::stable::get_num_threads()); }
+
 }  // namespace ace3d

@@ -11,8 +11,12 @@
 //   - a centre reaches the voxels from trunc(max(c - 2 window, 0)) to trunc(min(c + 2 window + 1, size));
 //   - a voxel that no centre reaches keeps its label; a centre without voxels is dead from then on.
 //
-// slic3d_exact_cpu does them in scan order and in T: equal to scikit-image, bit for bit, for T = double.
-// One call is one serial job; callers run volumes and resolutions in parallel.
+// slic3d_exact_cpu does them in scan order and in T: equal to scikit-image, bit for bit, for T = double. It
+// is one serial job; callers run volumes and resolutions in parallel.
+//
+// slic3d_fast_cpu does them for up to kMaxFastChannels channels, for several resolutions of one volume (of
+// the same compactness), in parallel within. It looks at the few centres that can win in each brick of 4 x 4
+// x 4 voxels, and adds in fixed point: the same labels for any number of threads and any instruction set.
 #pragma once
 
 #include <cstdint>
@@ -36,5 +40,9 @@ struct SlicOptions {
 template <class T>
 void slic3d_exact_cpu(const T* volume, int64_t channels, VolumeShape shape, const SlicOptions& options,
                       int32_t* labels);
+
+// labels [num_maps, depth, height, width]
+void slic3d_fast_cpu(const float* volume, int64_t channels, VolumeShape shape, const SlicOptions* options,
+                     int64_t num_maps, int32_t* labels);
 
 }  // namespace ace3d

@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -141,3 +146,26 @@ def test_errors_name_the_argument():
         slic3d(volume.to(torch.uint8), [4], compactness=1.0)
     with pytest.raises(InputError, match="with fewer than 2\\*\\*31 voxels"):
         slic3d(torch.zeros(1, 1, 1, 1, 1).expand(1, 1, 2**11, 2**10, 2**10), [4], compactness=1.0)
+
+
+def test_instruction_sets_change_nothing(tmp_path):
+    # The choice is made once in a process, so each is asked for in one of its own.
+    script = (
+        "import sys, torch; sys.path.insert(0, sys.argv[2]); torch.set_num_threads(1)\n"
+        "from volumes import smooth_clip\n"
+        "from ace3d_fast.ops import clips_to_lab, gaussian_smooth, region_pool, slic3d\n"
+        "clips = smooth_clip((6, 45, 50), num_clips=2)\n"
+        "lab = gaussian_smooth(clips_to_lab(clips), 1.0)\n"
+        "labels = slic3d(lab, [7, 60, 300], compactness=10.0)\n"
+        "means = region_pool(lab, labels[:, 1], 60)\n"
+        "torch.save([lab, labels, means], sys.argv[1])\n"
+    )
+    results = []
+    for instruction_set in ("baseline", "avx2"):
+        file = tmp_path / f"{instruction_set}.pt"
+        environment = {**os.environ, "ACE3D_INSTRUCTION_SET": instruction_set}
+        arguments = [sys.executable, "-c", script, str(file), str(Path(__file__).parent.parent)]
+        subprocess.run(arguments, env=environment, check=True)
+        results.append(torch.load(file, weights_only=True))
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.equal(ours, theirs)

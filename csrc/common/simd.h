@@ -1,0 +1,129 @@
+// Vectors of eight lanes for the files that are compiled once for each instruction set (*_simd.cpp).
+//
+// Every operation rounds once, whatever the instruction set, so results are the same for all of them. Such a
+// file puts all it defines into namespace ace3d::ACE3D_ISA and uses no inline function of the standard
+// library: the linker would keep one copy of those, perhaps the one for a machine that is not this one.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#define ACE3D_INLINE static inline __attribute__((always_inline))
+
+namespace ace3d::ACE3D_ISA {
+
+using Floats = float __attribute__((vector_size(32)));
+using Ints = int32_t __attribute__((vector_size(32)));
+
+inline constexpr int kLanes = 8;
+
+ACE3D_INLINE Floats load(const float* from) {
+  Floats v;
+  std::memcpy(&v, from, sizeof(v));
+  return v;
+}
+
+ACE3D_INLINE Ints load(const int32_t* from) {
+  Ints v;
+  std::memcpy(&v, from, sizeof(v));
+  return v;
+}
+
+ACE3D_INLINE void store(float* to, Floats v) { std::memcpy(to, &v, sizeof(v)); }
+ACE3D_INLINE void store(int32_t* to, Ints v) { std::memcpy(to, &v, sizeof(v)); }
+
+ACE3D_INLINE Floats splat(float x) { return Floats{x, x, x, x, x, x, x, x}; }
+ACE3D_INLINE Ints splat(int32_t x) { return Ints{x, x, x, x, x, x, x, x}; }
+
+// a * b + c, rounded once.
+ACE3D_INLINE Floats fma(Floats a, Floats b, Floats c) {
+#if defined(__AVX2__)
+  return (Floats)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  Floats r;
+  for (int i = 0; i < kLanes; ++i) r[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return r;
+#endif
+}
+
+ACE3D_INLINE Floats abs(Floats v) { return (Floats)((Ints)v & splat(0x7fffffff)); }
+
+ACE3D_INLINE Floats select(Ints mask, Floats yes, Floats no) {
+#if defined(__AVX2__)
+  return (Floats)_mm256_blendv_ps((__m256)no, (__m256)yes, (__m256)mask);
+#else
+  return (Floats)(((Ints)yes & mask) | ((Ints)no & ~mask));
+#endif
+}
+
+ACE3D_INLINE Ints select(Ints mask, Ints yes, Ints no) { return (Ints)select(mask, (Floats)yes, (Floats)no); }
+
+ACE3D_INLINE Floats min(Floats a, Floats b) {
+#if defined(__AVX2__)
+  return (Floats)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+  return select((Ints)(a < b), a, b);
+#endif
+}
+
+ACE3D_INLINE Floats max(Floats a, Floats b) {
+#if defined(__AVX2__)
+  return (Floats)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+  return select((Ints)(a > b), a, b);
+#endif
+}
+
+// Bit i: the sign of lane i, that is, whether a comparison held there.
+ACE3D_INLINE uint32_t bits(Ints mask) {
+#if defined(__AVX2__)
+  return static_cast<uint32_t>(_mm256_movemask_ps((__m256)mask));
+#else
+  uint32_t r = 0;
+  for (int i = 0; i < kLanes; ++i) r |= (static_cast<uint32_t>(mask[i]) >> 31) << i;
+  return r;
+#endif
+}
+
+// All ones in the lanes whose bit is set.
+ACE3D_INLINE Ints lanes(uint32_t bits) {
+  const Ints one = {1, 2, 4, 8, 16, 32, 64, 128};
+  return (Ints)((splat(static_cast<int32_t>(bits)) & one) == one);
+}
+
+// ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)): this order on every machine.
+ACE3D_INLINE float sum(Floats v) {
+  const float a = v[0] + v[4], b = v[1] + v[5], c = v[2] + v[6], d = v[3] + v[7];
+  return (a + c) + (b + d);
+}
+
+ACE3D_INLINE float least(Floats v) {
+  float r = v[0];
+  for (int i = 1; i < kLanes; ++i) r = v[i] < r ? v[i] : r;
+  return r;
+}
+
+// Write the lanes whose bit is set one after the other; up to eight values at `to` are overwritten.
+ACE3D_INLINE void compress(float* to, Floats v, uint32_t keep) {
+#if defined(__AVX2__)
+  // The positions of the set bits, as bytes, then as lanes.
+  const uint64_t chosen = _pdep_u64(keep, 0x0101010101010101ull) * 0xff;
+  const uint64_t positions = _pext_u64(0x0706050403020100ull, chosen);
+  const __m256i order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(positions)));
+  store(to, (Floats)_mm256_permutevar8x32_ps((__m256)v, order));
+#else
+  for (int i = 0; i < kLanes; ++i) {
+    if (keep >> i & 1) *to++ = v[i];
+  }
+#endif
+}
+
+ACE3D_INLINE void compress(int32_t* to, Ints v, uint32_t keep) {
+  compress(reinterpret_cast<float*>(to), (Floats)v, keep);
+}
+
+}  // namespace ace3d::ACE3D_ISA

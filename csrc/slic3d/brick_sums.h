@@ -1,0 +1,99 @@
+// What every pass over the bricks does with a brick: find it, store its labels, add its voxels to the sums.
+// For the files that are compiled once for each instruction set.
+#pragma once
+
+#include "common/simd.h"
+#include "slic3d/bricks.h"
+
+namespace ace3d::ACE3D_ISA {
+
+struct BrickPlace {
+  int64_t first[3];  // t, y, x of its first voxel
+  uint64_t voxels;   // bit v: voxel v lies inside the volume
+  const float *colors, *totals, *box;
+};
+
+// The voxels of a brick at coordinate i of an axis.
+ACE3D_INLINE uint64_t axis_voxels(int axis, int i) {
+  const uint64_t zeroth[3] = {0xffffull, 0x000f000f000f000full, 0x1111111111111111ull};
+  return zeroth[axis] << (i << (4 - 2 * axis));
+}
+
+ACE3D_INLINE BrickPlace brick_place(const BrickVolume& volume, const int64_t at[3]) {
+  const int64_t brick = (at[0] * volume.num_bricks[1] + at[1]) * volume.num_bricks[2] + at[2];
+  const int64_t sizes[3] = {volume.shape.depth, volume.shape.height, volume.shape.width};
+  BrickPlace place;
+  place.voxels = ~uint64_t{0};
+  for (int axis = 0; axis < 3; ++axis) {
+    place.first[axis] = at[axis] * kBrickSide;
+    for (int64_t i = sizes[axis] - place.first[axis]; i < kBrickSide; ++i) {
+      place.voxels &= ~axis_voxels(axis, static_cast<int>(i));
+    }
+  }
+  place.colors = volume.colors + brick * volume.channels * kBrickVoxels;
+  place.totals = volume.totals + brick * volume.channels;
+  place.box = volume.boxes[0] + brick * 2 * volume.channels;
+  return place;
+}
+
+ACE3D_INLINE int64_t voxel_index(const BrickPlace& place, int v, const VolumeShape& shape) {
+  const int64_t t = place.first[0] + v / 16, y = place.first[1] + v / 4 % 4, x = place.first[2] + v % 4;
+  return (t * shape.height + y) * shape.width + x;
+}
+
+// The voxels of a brick that have this label.
+ACE3D_INLINE uint64_t voxels_of(const Ints* labels, int32_t label) {
+  uint64_t found = 0;
+  for (int j = 0; j < 8; ++j)
+    found |= static_cast<uint64_t>(bits((Ints)(labels[j] == splat(label)))) << (8 * j);
+  return found;
+}
+
+ACE3D_INLINE void store_labels(const BrickPlace& place, const VolumeShape& shape, const Ints* labels,
+                               int32_t* to) {
+  if (place.voxels == ~uint64_t{0}) {
+    for (int j = 0; j < 8; ++j) {
+      int32_t* row = to + voxel_index(place, 8 * j, shape);
+      std::memcpy(row, &labels[j], 16);
+      std::memcpy(row + shape.width, reinterpret_cast<const char*>(&labels[j]) + 16, 16);
+    }
+    return;
+  }
+  int32_t values[kBrickVoxels];
+  std::memcpy(values, labels, sizeof(values));
+  for (uint64_t left = place.voxels; left != 0; left &= left - 1) {
+    const int v = __builtin_ctzll(left);
+    to[voxel_index(place, v, shape)] = values[v];
+  }
+}
+
+// Add the voxels `won` of a brick to the sums of centre `label`.
+template <int C>
+ACE3D_INLINE void add_voxels(const AssignTask& task, const BrickPlace& place, uint64_t won, int32_t label,
+                             int64_t* all_sums) {
+  int64_t* sums = all_sums + label * (kSumsBeforeColors + C);
+  const int64_t count = __builtin_popcountll(won);
+  sums[0] += count;
+  for (int axis = 0; axis < 3; ++axis) {
+    const uint64_t odd = axis_voxels(axis, 1) | axis_voxels(axis, 3),
+                   upper = axis_voxels(axis, 2) | axis_voxels(axis, 3);
+    sums[1 + axis] +=
+        count * place.first[axis] + __builtin_popcountll(won & odd) + 2 * __builtin_popcountll(won & upper);
+  }
+  for (int c = 0; c < C; ++c) {
+    float total = place.totals[c];
+    if (won != place.voxels) {
+      Floats part = splat(0.0f);
+      for (int j = 0; j < 8; ++j) {
+        const Ints mask = lanes(won >> (8 * j) & 0xff);
+        part += (Floats)(mask & (Ints)load(place.colors + c * kBrickVoxels + j * kLanes));
+      }
+      total = sum(part);
+    }
+    const double units =
+        static_cast<double>(total) + static_cast<double>(place.box[c]) * static_cast<double>(count);
+    sums[kSumsBeforeColors + c] += static_cast<int64_t>(__builtin_llrint(units * task.color_scale));
+  }
+}
+
+}  // namespace ace3d::ACE3D_ISA
