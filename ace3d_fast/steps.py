@@ -243,6 +243,8 @@ class Steps:
         described.regions = region_table(regions, described.region_gradients, cavs, effects)
         facts = {
             "num_tested": len(cavs),
+            "num_clusters": len(found.table),
+            "cluster_stability": found.stability.get(len(found.table)),
             "gradient_cosine": gradients.cosine,
             "null_saturation": scored.null_saturation,
         }

@@ -74,7 +74,8 @@ def score_effect(
 ) -> dict[str, Score]:
     """Region effects of a concept against area-matched sets of regions of the same videos.
 
-    Each video counts the same, whatever the number of its regions.
+    Each video counts the same, whatever the number of its regions. p is one-sided: a concept must move
+    the network more than its null sets, whose mean the causal regions among them have raised.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def score_effect(
         )
         null = values[pool].astype(np.float64)[sets] @ weights
         observed = float(values[rows].astype(np.float64) @ weights)
-        scores[name] = Score(observed, interval.low, interval.high, float(permutation_p(observed, null)))
+        scores[name] = Score(observed, interval.low, interval.high, float(permutation_p(observed, null, "greater")))
     return scores
 
 
