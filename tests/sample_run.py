@@ -167,7 +167,7 @@ def _concepts(regions: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for i, (name, status, reason) in enumerate(zip(CONCEPTS, STATUSES, REASONS, strict=True)):
         scored = i < 3
-        members = regions[regions["index"] == i % 3]
+        members = regions[regions["index"] == min(i, 2)]
         rows.append(
             {
                 "concept": name,

@@ -13,6 +13,7 @@ from ace3d_fast.cli import options
 from ace3d_fast.errors import InputError, expected
 
 if TYPE_CHECKING:
+    from ace3d_fast.store import RunFolder
     from ace3d_fast.types import Progress
 
 VIDEOS_PER_CLASS = 24
@@ -49,6 +50,33 @@ def demo(
         )
     console.print(f"A network trained on planted videos classifies {accuracy:.0%} of new ones rightly.")
     print_results(found, console)
+    console.print(_truth(found, out / "videos"), soft_wrap=True)
+
+
+def _truth(run: RunFolder, videos: Path) -> str:
+    """How much of the concepts' example regions shows what was planted as the cause of the class."""
+    import numpy as np
+
+    from ace3d_fast.report.facts import concept_name, rows_of
+    from ace3d_fast.video.planted import read_truth
+
+    regions = run.regions
+    accepted, others = [], [0.0]
+    for concept in rows_of(run.concepts):
+        shares = []
+        for region in rows_of(regions[regions["region"].isin(concept["example_regions"])]):
+            masks, causal = read_truth(videos / region["video"])
+            clip = run.read_clip(region["video"], region["clip"])
+            start = region["clip"] * clip.network_labels.shape[1]
+            cause = np.asarray(masks[causal].any(axis=0))[start : start + clip.network_labels.shape[1]]
+            inside = (clip.network_labels == region["index"]).any(dim=0).numpy()
+            shares.append(cause[inside].mean())
+        if concept["status"] == "accepted":
+            accepted.append(f"{np.mean(shares):.0%} of {concept_name(concept['concept'])}")
+        else:
+            others.append(float(np.mean(shares)))
+    found = " and ".join(accepted) or "no concept"
+    return f"planted cause: it makes up {found}, and at most {max(others):.0%} of a concept not accepted"
 
 
 def _plant(out: Path, seed: int, progress: Progress) -> float:

@@ -23,7 +23,7 @@ from ace3d_fast.report.words import (
 )
 from ace3d_fast.types import ClipSampling
 
-NUM_EXAMPLES = {"accepted": 8, "not_significant": 8, "context": 8, "rejected": 4}
+NUM_EXAMPLES = {"accepted": 8, "not_significant": 8, "context": 4, "rejected": 4}
 MAX_CLIP_BYTES = 56_000
 MAX_TOTAL_BYTES = 6_000_000
 WHOLE_VIDEO_FPS = 25.0  # the published way decodes every frame, whatever the rate of the file

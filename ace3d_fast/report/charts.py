@@ -159,7 +159,8 @@ def _finding(rows: Sequence[Row], curve: str) -> str:
     top = [row for row in rows if row["order"] == "top" and row["k"] > 0 and is_known(row["gap"])]
     if not top:
         return ""
-    best = max(top, key=lambda row: float(row["gap"]))
+    most = max(row["k"] for row in top)
+    best = max(top, key=lambda row: (row["k"] < most, float(row["gap"])))  # with all concepts, orders agree
     verb, brings = ("Adding", "brings") if curve == "ssc" else ("Removing", "costs")
     return (
         f"{verb} the top {count(best['k'], 'concept')} {brings} {_gap(best, 'gap')} accuracy beyond a random "

@@ -19,6 +19,8 @@ MUTED_COLOR = 0.15  # what remains of the colours outside the region
 MUTED_LIGHT = 0.55  # what remains of the brightness there
 LAST_FRAME_HOLD_MS = 350
 MAX_FRAMES = 48  # of a longer clip, the stretch that shows most of the region
+_DARKER = [round(MUTED_LIGHT * value) for value in range(256)]
+_THRESHOLD = [255 if value >= 128 else 0 for value in range(256)]
 # Tried in this order until a clip fits its share of the report's size.
 SIDES_AND_QUALITIES = ((192, 78), (176, 65), (160, 50), (128, 45), (96, 40), (64, 35))
 
@@ -90,11 +92,10 @@ def _busiest_stretch(mask: NDArray[np.bool_]) -> slice:
 def _highlight_frame(frame: NDArray[np.uint8], mask: NDArray[np.bool_], size: tuple[int, int]) -> Image.Image:
     picture = Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC)
     smooth = Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
-    region = smooth.point([255 if value >= 128 else 0 for value in range(256)])
-    colors = np.asarray(picture, dtype=np.float32)
-    gray = colors.mean(axis=2, keepdims=True)
-    muted = (MUTED_COLOR * colors + (1 - MUTED_COLOR) * gray) * MUTED_LIGHT
-    shown = Image.composite(picture, Image.fromarray(muted.astype(np.uint8)), region)
+    region = smooth.point(_THRESHOLD)
+    gray = picture.convert("L").convert("RGB")
+    muted = Image.blend(gray, picture, MUTED_COLOR).point(_DARKER * 3)
+    shown = Image.composite(picture, muted, region)
     if region.getbbox() is None:
         return shown
     inside = np.asarray(region) > 0
