@@ -2,6 +2,10 @@
 // For the files that are compiled once for each instruction set.
 #pragma once
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 #include "common/simd.h"
 #include "slic3d/bricks.h"
 
@@ -10,7 +14,7 @@ namespace ace3d::ACE3D_ISA {
 struct BrickPlace {
   int64_t first[3];  // t, y, x of its first voxel
   uint64_t voxels;   // bit v: voxel v lies inside the volume
-  const float *colors, *totals, *box;
+  float *box, *totals, *colors;
 };
 
 // The voxels of a brick at coordinate i of an axis.
@@ -19,8 +23,8 @@ ACE3D_INLINE uint64_t axis_voxels(int axis, int i) {
   return zeroth[axis] << (i << (4 - 2 * axis));
 }
 
-ACE3D_INLINE BrickPlace brick_place(const BrickVolume& volume, const int64_t at[3]) {
-  const int64_t brick = (at[0] * volume.num_bricks[1] + at[1]) * volume.num_bricks[2] + at[2];
+// Brick number `brick`, at `at` among the boxes of level 0.
+ACE3D_INLINE BrickPlace brick_place(const BrickVolume& volume, const int64_t at[3], int64_t brick) {
   const int64_t sizes[3] = {volume.shape.depth, volume.shape.height, volume.shape.width};
   BrickPlace place;
   place.voxels = ~uint64_t{0};
@@ -30,10 +34,47 @@ ACE3D_INLINE BrickPlace brick_place(const BrickVolume& volume, const int64_t at[
       place.voxels &= ~axis_voxels(axis, static_cast<int>(i));
     }
   }
-  place.colors = volume.colors + brick * volume.channels * kBrickVoxels;
-  place.totals = volume.totals + brick * volume.channels;
-  place.box = volume.boxes[0] + brick * 2 * volume.channels;
+  float* record = volume.records + brick * record_floats(volume.channels);
+  place.box = record;
+  place.totals = record + 2 * volume.channels;
+  place.colors = record + kRecordHeader;
   return place;
+}
+
+// Visit a block: each part of 2 x 2 x 2 bricks (a box of level 1), and each brick in it, in the order of the
+// records.
+template <class EnterPart, class VisitBrick, class LeavePart>
+ACE3D_INLINE void visit_bricks(const BrickVolume& volume, const Block& block, const EnterPart& enter,
+                               const VisitBrick& visit, const LeavePart& leave) {
+  const int64_t *parts = volume.num_boxes[1], *bricks = volume.num_boxes[0];
+  int64_t number = block.first_brick;
+  for (int i = 0; i < 8; ++i) {
+    const int64_t part[3] = {2 * block.at[0] + (i >> 2), 2 * block.at[1] + (i >> 1 & 1),
+                             2 * block.at[2] + (i & 1)};
+    if (part[0] >= parts[0] || part[1] >= parts[1] || part[2] >= parts[2]) continue;
+    enter(part);
+    for (int j = 0; j < 8; ++j) {
+      const int64_t at[3] = {2 * part[0] + (j >> 2), 2 * part[1] + (j >> 1 & 1), 2 * part[2] + (j & 1)};
+      if (at[0] < bricks[0] && at[1] < bricks[1] && at[2] < bricks[2])
+        visit(brick_place(volume, at, number++), at);
+    }
+    leave(part);
+  }
+}
+
+// The colour box of box `at` of a level above 0.
+ACE3D_INLINE float* color_box(const BrickVolume& volume, int level, const int64_t at[3]) {
+  const int64_t* num = volume.num_boxes[level];
+  return volume.boxes[level] + ((at[0] * num[1] + at[1]) * num[2] + at[2]) * 2 * volume.channels;
+}
+
+// Nearest integer, halves to even.
+ACE3D_INLINE int64_t round_to_integer(double x) {
+#if defined(__SSE2__)
+  return _mm_cvtsd_si64(_mm_set_sd(x));
+#else
+  return static_cast<int64_t>(__builtin_llrint(x));
+#endif
 }
 
 ACE3D_INLINE int64_t voxel_index(const BrickPlace& place, int v, const VolumeShape& shape) {
@@ -92,7 +133,7 @@ ACE3D_INLINE void add_voxels(const AssignTask& task, const BrickPlace& place, ui
     }
     const double units =
         static_cast<double>(total) + static_cast<double>(place.box[c]) * static_cast<double>(count);
-    sums[kSumsBeforeColors + c] += static_cast<int64_t>(__builtin_llrint(units * task.color_scale));
+    sums[kSumsBeforeColors + c] += round_to_integer(units * task.color_scale);
   }
 }
 

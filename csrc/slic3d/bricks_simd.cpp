@@ -70,9 +70,66 @@ void add_first(const AssignTask& task, const FirstLabels& first, const BrickPlac
       for (int x = 0; x < parts[2].size; ++x) {
         const uint64_t won = parts[0].voxels[t] & parts[1].voxels[y] & parts[2].voxels[x];
         const int32_t label = parts[0].value[t] + parts[1].value[y] + parts[2].value[x];
-        if (task.accumulate) add_voxels<C>(task, place, won, label, sums);
+        add_voxels<C>(task, place, won, label, sums);
       }
     }
+  }
+}
+
+// Widen the box `outer` so that it holds `inner`; both are the least value, then the largest, of each
+// channel.
+void widen(float* outer, const float* inner, int64_t channels) {
+  for (int64_t c = 0; c < channels; ++c) {
+    outer[c] = inner[c] < outer[c] ? inner[c] : outer[c];
+    outer[channels + c] =
+        inner[channels + c] > outer[channels + c] ? inner[channels + c] : outer[channels + c];
+  }
+}
+
+// From least and largest values to middle and half width.
+void center_box(const float* bounds, int64_t channels, float* box) {
+  for (int64_t c = 0; c < channels; ++c) {
+    box[c] = 0.5f * (bounds[c] + bounds[channels + c]);
+    const float below = box[c] - bounds[c], above = bounds[channels + c] - box[c];
+    box[channels + c] = below > above ? below : above;
+  }
+}
+
+void empty_bounds(float* bounds, int64_t channels) {
+  for (int64_t c = 0; c < channels; ++c) bounds[c] = kFar, bounds[channels + c] = -kFar;
+}
+
+// Fill the record of a brick; `bounds` receives its least and largest colours.
+void fill_brick(const float* volume, float scale, const BrickVolume& bricks, const BrickPlace& place,
+                float* bounds) {
+  const int64_t channels = bricks.channels;
+  for (int64_t c = 0; c < channels; ++c) {
+    copy_brick(volume + c * bricks.shape.num_voxels(), scale, bricks.shape, place,
+               place.colors + c * kBrickVoxels, bounds + c, bounds + channels + c);
+  }
+  center_box(bounds, channels, place.box);
+  for (int64_t c = 0; c < channels; ++c) {
+    float* colors = place.colors + c * kBrickVoxels;
+    Floats total = splat(0.0f);
+    for (int j = 0; j < 8; ++j) {
+      const Ints mask = lanes(place.voxels >> (8 * j) & 0xff);
+      const Floats less = (Floats)(mask & (Ints)(load(colors + j * kLanes) - splat(place.box[c])));
+      store(colors + j * kLanes, less);
+      total += less;
+    }
+    place.totals[c] = sum(total);
+  }
+}
+
+void store_first(const AssignTask& task, const FirstLabels& first, const BrickPlace& place) {
+  const VolumeShape& shape = task.volume->shape;
+  for (uint64_t left = place.voxels; left != 0; left &= ~(uint64_t{0xf} << (__builtin_ctzll(left) & 60))) {
+    const int v = __builtin_ctzll(left);  // the first voxel of a row of the brick
+    const int64_t t = place.first[0] + v / 16, y = place.first[1] + v / 4 % 4;
+    const int32_t base = first.along[0][t] + first.along[1][y];
+    int32_t* row = task.labels + (t * shape.height + y) * shape.width;
+    const int64_t end = place.first[2] + kBrickSide < shape.width ? place.first[2] + kBrickSide : shape.width;
+    for (int64_t x = place.first[2]; x < end; ++x) row[x] = base + first.along[2][x];
   }
 }
 
@@ -80,79 +137,46 @@ void add_first(const AssignTask& task, const FirstLabels& first, const BrickPlac
 
 void fill_bricks(const float* volume, float scale, const BrickVolume& bricks, int64_t begin, int64_t end) {
   const int64_t channels = bricks.channels;
-  for (int64_t t = begin; t < end; ++t) {
-    for (int64_t y = 0; y < bricks.num_bricks[1]; ++y) {
-      for (int64_t x = 0; x < bricks.num_bricks[2]; ++x) {
-        const int64_t at[3] = {t, y, x};
-        const BrickPlace place = brick_place(bricks, at);
-        float* box = const_cast<float*>(place.box);
-        for (int64_t c = 0; c < channels; ++c) {
-          float* colors = const_cast<float*>(place.colors) + c * kBrickVoxels;
-          float low, high;
-          copy_brick(volume + c * bricks.shape.num_voxels(), scale, bricks.shape, place, colors, &low, &high);
-          const float middle = 0.5f * (low + high);
-          const float below = middle - low, above = high - middle;
-          box[c] = middle;
-          box[channels + c] = below > above ? below : above;
-          Floats total = splat(0.0f);
-          for (int j = 0; j < 8; ++j) {
-            const Ints mask = lanes(place.voxels >> (8 * j) & 0xff);
-            const Floats less = (Floats)(mask & (Ints)(load(colors + j * kLanes) - splat(middle)));
-            store(colors + j * kLanes, less);
-            total += less;
-          }
-          const_cast<float*>(place.totals)[c] = sum(total);
-        }
-      }
-    }
+  for (int64_t i = begin; i < end; ++i) {
+    const Block& block = bricks.blocks[i];
+    float of_block[2 * kMaxFastChannels], of_part[2 * kMaxFastChannels], of_brick[2 * kMaxFastChannels];
+    empty_bounds(of_block, channels);
+    visit_bricks(
+        bricks, block, [&](const int64_t*) { empty_bounds(of_part, channels); },
+        [&](const BrickPlace& place, const int64_t*) {
+          fill_brick(volume, scale, bricks, place, of_brick);
+          widen(of_part, of_brick, channels);
+        },
+        [&](const int64_t* part) {
+          center_box(of_part, channels, color_box(bricks, 1, part));
+          widen(of_block, of_part, channels);
+        });
+    const int64_t at[3] = {block.at[0], block.at[1], block.at[2]};
+    center_box(of_block, channels, color_box(bricks, 2, at));
   }
 }
 
 void assign_first(const AssignTask& task, const FirstLabels& first, int64_t begin, int64_t end,
                   int64_t* sums) {
-  const BrickVolume& volume = *task.volume;
-  const VolumeShape& shape = volume.shape;
-  const int64_t side = kLevelBricks[2];
-  for (int64_t block = begin; block < end; ++block) {
-    const int32_t* at = task.blocks + 3 * block;
-    int64_t low[3], high[3];
-    const int64_t sizes[3] = {shape.depth, shape.height, shape.width};
-    for (int axis = 0; axis < 3; ++axis) {
-      low[axis] = at[axis] * side;
-      high[axis] = low[axis] + side < volume.num_bricks[axis] ? low[axis] + side : volume.num_bricks[axis];
-    }
-    for (int64_t t = low[0]; t < high[0]; ++t) {
-      for (int64_t y = low[1]; y < high[1]; ++y) {
-        for (int64_t x = low[2]; x < high[2]; ++x) {
-          const int64_t brick[3] = {t, y, x};
-          const BrickPlace place = brick_place(volume, brick);
-          switch (volume.channels) {
+  const auto enter = [](const int64_t*) {};
+  for (int64_t i = begin; i < end; ++i) {
+    visit_bricks(
+        *task.volume, task.volume->blocks[i], enter,
+        [&](const BrickPlace& place, const int64_t*) {
+          store_first(task, first, place);
+          if (!task.accumulate) return;
+          switch (task.volume->channels) {
             case 1:
-              add_first<1>(task, first, place, sums);
-              break;
+              return add_first<1>(task, first, place, sums);
             case 2:
-              add_first<2>(task, first, place, sums);
-              break;
+              return add_first<2>(task, first, place, sums);
             case 3:
-              add_first<3>(task, first, place, sums);
-              break;
+              return add_first<3>(task, first, place, sums);
             default:
-              add_first<4>(task, first, place, sums);
+              return add_first<4>(task, first, place, sums);
           }
-        }
-      }
-    }
-    const auto last = [&](int axis) {
-      const int64_t bound = high[axis] * kBrickSide;
-      return bound < sizes[axis] ? bound : sizes[axis];
-    };
-    for (int64_t t = low[0] * kBrickSide; t < last(0); ++t) {
-      for (int64_t y = low[1] * kBrickSide; y < last(1); ++y) {
-        int32_t* row = task.labels + (t * shape.height + y) * shape.width;
-        const int32_t base = first.along[0][t] + first.along[1][y];
-        for (int64_t x = low[2] * kBrickSide; x < last(2); ++x) row[x] = base + first.along[2][x];
-      }
-    }
+        },
+        enter);
   }
 }
 

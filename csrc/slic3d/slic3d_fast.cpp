@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -19,10 +20,33 @@ constexpr int64_t kBlocksPerJob = 4;  // fewer are not worth a second thread
 // The bricks of one volume and the memory they live in.
 struct BrickStorage {
   BrickVolume volume;
-  std::vector<float> memory;
-  std::vector<int32_t> blocks;  // [block, 3]
-  float largest = 0;            // of the absolute colours
+  std::unique_ptr<float[]> memory;
+  std::vector<Block> blocks;
+  float largest = 0;  // of the absolute colours
 };
+
+void number_blocks(BrickStorage& storage) {
+  BrickVolume& volume = storage.volume;
+  const int64_t *groups = volume.num_boxes[3], *blocks = volume.num_boxes[2], *bricks = volume.num_boxes[0];
+  int64_t first_brick = 0;
+  for (int64_t group = 0; group < groups[0] * groups[1] * groups[2]; ++group) {
+    const int64_t first[3] = {group / (groups[1] * groups[2]) * 4, group / groups[2] % groups[1] * 4,
+                              group % groups[2] * 4};
+    for (int64_t t = first[0]; t < std::min(first[0] + 4, blocks[0]); ++t) {
+      for (int64_t y = first[1]; y < std::min(first[1] + 4, blocks[1]); ++y) {
+        for (int64_t x = first[2]; x < std::min(first[2] + 4, blocks[2]); ++x) {
+          storage.blocks.push_back(
+              {{static_cast<int32_t>(t), static_cast<int32_t>(y), static_cast<int32_t>(x)},
+               static_cast<int32_t>(first_brick)});
+          first_brick += std::min<int64_t>(4, bricks[0] - 4 * t) * std::min<int64_t>(4, bricks[1] - 4 * y) *
+                         std::min<int64_t>(4, bricks[2] - 4 * x);
+        }
+      }
+    }
+  }
+  volume.blocks = storage.blocks.data();
+  volume.num_blocks = static_cast<int64_t>(storage.blocks.size());
+}
 
 BrickStorage allocate_bricks(VolumeShape shape, int64_t channels) {
   BrickStorage storage;
@@ -38,64 +62,40 @@ BrickStorage allocate_bricks(VolumeShape shape, int64_t channels) {
       volume.num_boxes[level][axis] = (sizes[axis] + side - 1) / side;
       num_boxes[level] *= volume.num_boxes[level][axis];
     }
-    total += num_boxes[level] * 2 * channels;
+    total += level == 0 ? num_boxes[0] * record_floats(channels) : num_boxes[level] * 2 * channels;
   }
-  std::copy_n(volume.num_boxes[0], 3, volume.num_bricks);
-  storage.memory.resize(total + num_boxes[0] * channels * (1 + kBrickVoxels));
-  float* at = storage.memory.data();
-  volume.colors = at;
-  at += num_boxes[0] * channels * kBrickVoxels;
-  volume.totals = at;
-  at += num_boxes[0] * channels;
-  for (int level = 0; level < kNumLevels; ++level) {
+  storage.memory.reset(new float[total]);  // not zeroed: every record is written
+  float* at = storage.memory.get();
+  volume.records = at;
+  at += num_boxes[0] * record_floats(channels);
+  for (int level = 1; level < kNumLevels; ++level) {
     volume.boxes[level] = at;
     at += num_boxes[level] * 2 * channels;
   }
-  const int64_t* groups = volume.num_boxes[3];
-  const int64_t* blocks = volume.num_boxes[2];
-  for (int64_t group = 0; group < groups[0] * groups[1] * groups[2]; ++group) {
-    const int64_t first[3] = {group / (groups[1] * groups[2]) * 4, group / groups[2] % groups[1] * 4,
-                              group % groups[2] * 4};
-    for (int64_t t = first[0]; t < std::min(first[0] + 4, blocks[0]); ++t) {
-      for (int64_t y = first[1]; y < std::min(first[1] + 4, blocks[1]); ++y) {
-        for (int64_t x = first[2]; x < std::min(first[2] + 4, blocks[2]); ++x) {
-          for (const int64_t place : {t, y, x}) storage.blocks.push_back(static_cast<int32_t>(place));
-        }
-      }
-    }
-  }
+  number_blocks(storage);
   return storage;
 }
 
-// Colour boxes of a level from those of the level below.
-void join_boxes(BrickVolume& volume, int level) {
-  const int64_t *outer = volume.num_boxes[level], *inner = volume.num_boxes[level - 1],
-                channels = volume.channels;
-  const int64_t side = kLevelBricks[level] / kLevelBricks[level - 1];
-  std::vector<float> low(channels), high(channels);
-  float* box = volume.boxes[level];
-  for (int64_t t = 0; t < outer[0]; ++t) {
-    for (int64_t y = 0; y < outer[1]; ++y) {
-      for (int64_t x = 0; x < outer[2]; ++x, box += 2 * channels) {
-        std::fill(low.begin(), low.end(), std::numeric_limits<float>::max());
-        std::fill(high.begin(), high.end(), std::numeric_limits<float>::lowest());
-        for (int64_t i = t * side; i < std::min((t + 1) * side, inner[0]); ++i) {
-          for (int64_t j = y * side; j < std::min((y + 1) * side, inner[1]); ++j) {
-            for (int64_t k = x * side; k < std::min((x + 1) * side, inner[2]); ++k) {
-              const float* part =
-                  volume.boxes[level - 1] + ((i * inner[1] + j) * inner[2] + k) * 2 * channels;
-              for (int64_t c = 0; c < channels; ++c) {
-                low[c] = std::min(low[c], part[c] - part[channels + c]);
-                high[c] = std::max(high[c], part[c] + part[channels + c]);
-              }
-            }
+// Colour boxes of level 3 from those of level 2.
+void join_boxes(BrickVolume& volume) {
+  const int64_t *outer = volume.num_boxes[3], *inner = volume.num_boxes[2], channels = volume.channels;
+  constexpr int64_t side = kLevelBricks[3] / kLevelBricks[2];
+  for (int64_t i = 0; i < outer[0] * outer[1] * outer[2]; ++i) {
+    const int64_t at[3] = {i / (outer[1] * outer[2]), i / outer[2] % outer[1], i % outer[2]};
+    float* box = volume.boxes[3] + i * 2 * channels;
+    for (int64_t c = 0; c < channels; ++c) {
+      float low = std::numeric_limits<float>::max(), high = std::numeric_limits<float>::lowest();
+      for (int64_t t = at[0] * side; t < std::min((at[0] + 1) * side, inner[0]); ++t) {
+        for (int64_t y = at[1] * side; y < std::min((at[1] + 1) * side, inner[1]); ++y) {
+          for (int64_t x = at[2] * side; x < std::min((at[2] + 1) * side, inner[2]); ++x) {
+            const float* part = volume.boxes[2] + ((t * inner[1] + y) * inner[2] + x) * 2 * channels;
+            low = std::min(low, part[c] - part[channels + c]);
+            high = std::max(high, part[c] + part[channels + c]);
           }
         }
-        for (int64_t c = 0; c < channels; ++c) {
-          box[c] = 0.5f * (low[c] + high[c]);
-          box[channels + c] = std::max(high[c] - box[c], box[c] - low[c]);
-        }
       }
+      box[c] = 0.5f * (low + high);
+      box[channels + c] = std::max(high - box[c], box[c] - low);
     }
   }
 }
@@ -104,10 +104,10 @@ BrickStorage lay_bricks(const float* colors, int64_t channels, VolumeShape shape
   BrickStorage storage = allocate_bricks(shape, channels);
   BrickVolume& volume = storage.volume;
   const float scale = static_cast<float>(1.0 / compactness);
-  parallel_for(
-      0, volume.num_bricks[0], std::max<int64_t>(1, 65536 / (4 * shape.height * shape.width)),
-      [&](int64_t begin, int64_t end) { ACE3D_DISPATCH(fill_bricks, colors, scale, volume, begin, end); });
-  for (int level = 1; level < kNumLevels; ++level) join_boxes(volume, level);
+  parallel_for(0, volume.num_blocks, kBlocksPerJob, [&](int64_t begin, int64_t end) {
+    ACE3D_DISPATCH(fill_bricks, colors, scale, volume, begin, end);
+  });
+  join_boxes(volume);
   const int64_t* num = volume.num_boxes[3];
   for (int64_t i = 0; i < num[0] * num[1] * num[2]; ++i) {
     const float* box = volume.boxes[3] + i * 2 * channels;
@@ -158,7 +158,6 @@ class FastSlic {
     // As many bits below the point as a sum over all voxels leaves free.
     const double most = (storage.largest + 1.0) * static_cast<double>(shape_.num_voxels());
     task_.color_scale = std::exp2(std::floor(60.0 - std::log2(most)));
-    task_.blocks = storage.blocks.data();
     task_.labels = labels;
     place_seeds();
   }
@@ -211,7 +210,7 @@ class FastSlic {
       if (!separable) std::fill_n(task_.labels, shape_.num_voxels(), -1);
     }
     std::mutex adding;
-    const int64_t num_blocks = static_cast<int64_t>(storage_.blocks.size()) / 3;
+    const int64_t num_blocks = storage_.volume.num_blocks;
     parallel_for(0, num_blocks, kBlocksPerJob, [&](int64_t begin, int64_t end) {
       const bool alone = begin == 0 && end == num_blocks;
       std::vector<int64_t> part(alone ? 0 : sums_.size());

@@ -24,15 +24,14 @@ struct Candidates {
 };
 
 // Box `at` of a level, in units of that level's boxes.
-Box box_at(const BrickVolume& volume, int level, const int64_t at[3]) {
+Box box_at(int level, const int64_t at[3], const float* colors) {
   Box box;
   const float side = static_cast<float>(kBrickSide * kLevelBricks[level]);
   for (int axis = 0; axis < 3; ++axis) {
     box.half[axis] = (side - 1) / 2;
     box.middle[axis] = static_cast<float>(at[axis]) * side + box.half[axis];
   }
-  const int64_t* num = volume.num_boxes[level];
-  box.colors = volume.boxes[level] + ((at[0] * num[1] + at[1]) * num[2] + at[2]) * 2 * volume.channels;
+  box.colors = colors;
   return box;
 }
 
@@ -230,42 +229,34 @@ class Assigner {
     brick_.stride = task.stride;
   }
 
-  // A block is a box of level 2.
-  void block(const int64_t at[3]) {
-    const int64_t group[3] = {at[0] / 4, at[1] / 4, at[2] / 4};
+  void assign_block(const Block& block) {
+    const int64_t at[3] = {block.at[0], block.at[1], block.at[2]},
+                  group[3] = {at[0] / 4, at[1] / 4, at[2] / 4};
     if (group[0] != group_[0] || group[1] != group_[1] || group[2] != group_[2]) {
       for (int axis = 0; axis < 3; ++axis) group_[axis] = group[axis];
       const Candidates<C> all = {const_cast<float*>(task_.centers), task_.stride, task_.num_centers};
-      narrow<C>(task_, all, box_at(volume_, 3, group), costs_, lists_[0]);
+      narrow<C>(task_, all, box_at(3, group, color_box(volume_, 3, group)), costs_, lists_[0]);
     }
-    narrow<C>(task_, lists_[0], box_at(volume_, 2, at), costs_, lists_[1]);
-    for (int child = 0; child < 8; ++child) {
-      const int64_t part[3] = {2 * at[0] + (child >> 2), 2 * at[1] + (child >> 1 & 1),
-                               2 * at[2] + (child & 1)};
-      if (!inside(1, part)) continue;
-      narrow<C>(task_, lists_[1], box_at(volume_, 1, part), costs_, lists_[2]);
-      for (int leaf = 0; leaf < 8; ++leaf) {
-        const int64_t brick[3] = {2 * part[0] + (leaf >> 2), 2 * part[1] + (leaf >> 1 & 1),
-                                  2 * part[2] + (leaf & 1)};
-        if (inside(0, brick)) assign_brick(brick);
-      }
-    }
+    narrow<C>(task_, lists_[0], box_at(2, at, color_box(volume_, 2, at)), costs_, lists_[1]);
+    visit_bricks(
+        volume_, block,
+        [&](const int64_t part[3]) {
+          narrow<C>(task_, lists_[1], box_at(1, part, color_box(volume_, 1, part)), costs_, lists_[2]);
+        },
+        [&](const BrickPlace& place, const int64_t brick[3]) {
+          assign_brick(place, box_at(0, brick, place.box));
+        },
+        [](const int64_t[3]) {});
   }
 
  private:
-  bool inside(int level, const int64_t at[3]) const {
-    const int64_t* num = volume_.num_boxes[level];
-    return at[0] < num[0] && at[1] < num[1] && at[2] < num[2];
-  }
-
-  void assign_brick(const int64_t at[3]) {
-    const Box box = box_at(volume_, 0, at);
+  void assign_brick(const BrickPlace& place, const Box& box) {
     const bool whole = narrow_to_brick<C>(task_, lists_[2], box, costs_, brick_);
-    const BrickPlace place = brick_place(volume_, at);
-    Ints labels[8];
     uint64_t left = place.voxels;
+    Ints labels[8];
     if (whole && brick_.size == 1) {
-      for (Ints& label : labels) label = splat(brick_.index()[0]);
+      const int32_t label = brick_.index()[0];
+      for (Ints& vector : labels) vector = splat(label);
     } else if (whole) {
       assign_voxels<C, true>(task_, brick_, box, place.colors, labels);
     } else {
@@ -305,11 +296,7 @@ class Assigner {
 template <int C>
 void assign_blocks(const AssignTask& task, int64_t begin, int64_t end, int64_t* sums, float* scratch) {
   Assigner<C> assigner(task, sums, scratch);
-  for (int64_t block = begin; block < end; ++block) {
-    const int32_t* place = task.blocks + 3 * block;
-    const int64_t at[3] = {place[0], place[1], place[2]};
-    assigner.block(at);
-  }
+  for (int64_t block = begin; block < end; ++block) assigner.assign_block(task.volume->blocks[block]);
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 // The kernels of fast SLIC, compiled once for each instruction set.
 //
-// A job covers blocks [begin, end). `sums` [num_centers, 4 + channels] is added to: integers, so that the
-// order does not matter. `scratch` holds scratch_floats(...) floats.
+// Each covers the blocks [begin, end):
+//   fill_bricks     the records of the bricks, and the boxes of levels 1 and 2; colours times `scale`
+//   assign_first    labels of the first pass, and their sums
+//   assign_nearest  labels of any pass, and their sums; `scratch` holds scratch_floats(...) floats
+// `sums` [num_centers, 4 + channels] is added to: integers, so that the order does not matter.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +20,6 @@ inline int64_t scratch_floats(int64_t stride, int64_t channels) {
 
 #define ACE3D_SLIC3D_KERNELS(ISA)                                                                            \
   namespace ISA {                                                                                            \
-  /* Fill the bricks whose place along T is in [begin, end), and their colour boxes; colours times `scale`.  \
-   */                                                                                                        \
   void fill_bricks(const float* volume, float scale, const BrickVolume& bricks, int64_t begin, int64_t end); \
   void assign_first(const AssignTask& task, const FirstLabels& first, int64_t begin, int64_t end,            \
                     int64_t* sums);                                                                          \
