@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.models.grids import Grid, to_grid
+from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.names import nearest, plain
 from ace3d_fast.types import Normalization
 
@@ -75,6 +76,7 @@ class Network:
         self.layer = layer
         self.class_names = list(class_names)
         self._part = _submodule(module, layer)
+        self._fast = fast_parts(module)
         mean, std = (torch.tensor(values, device=self.device) for values in _checked(normalization))
         self._scale = (1.0 / (255.0 * std)).view(3, 1, 1, 1)
         self._shift = (mean / std).view(3, 1, 1, 1)
@@ -103,11 +105,8 @@ class Network:
 
     def prepare(self, frames: Tensor) -> Tensor:
         """Scale pixels for the network: (N, T, H, W, 3) uint8 → (N, 3, T, H, W) float32 on its device."""
-        x = (
-            frames.to(self.device)
-            .permute(0, 4, 1, 2, 3)
-            .to(torch.float32, memory_format=torch.contiguous_format)
-        )
+        x = frames.to(self.device).permute(0, 4, 1, 2, 3)
+        x = x.to(torch.float32, memory_format=torch.channels_last_3d)
         return x.mul_(self._scale).sub_(self._shift)
 
     def forward(self, x: Tensor) -> Outputs:
@@ -145,7 +144,8 @@ class Network:
         return _finite(Outputs(logits.detach(), leaf.detach(), gradient), self.layer)
 
     def _logits(self, x: Tensor) -> Tensor:
-        logits = self.module(x)
+        with fast_convolutions(self._fast):
+            logits = self.module(x)
         if not isinstance(logits, Tensor):
             raise InputError(
                 expected("Network", "the output", "to be logits (N, K)", f"a {type(logits).__name__}")
@@ -199,9 +199,9 @@ def _watch(part: nn.Module, layer: str, *, differentiate: bool = False) -> Itera
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
         grid = _grid(output, layer)
         if not differentiate:
-            seen.grids.append(grid.values.clone())  # a later layer may work in place
+            seen.grids.append(_copy(grid.values))
             return None
-        leaf = grid.values.detach().clone().requires_grad_()
+        leaf = _copy(grid.values.detach()).requires_grad_()
         seen.grids.append(leaf)
         torch.set_grad_enabled(True)
         return grid.restore(leaf.clone())
@@ -213,6 +213,11 @@ def _watch(part: nn.Module, layer: str, *, differentiate: bool = False) -> Itera
     finally:
         handle.remove()
         torch.set_grad_enabled(before)
+
+
+def _copy(values: Tensor) -> Tensor:
+    """A contiguous copy: a later layer may work in place on ``values``."""
+    return values.clone(memory_format=torch.contiguous_format)
 
 
 def _grid(output: Any, layer: str) -> Grid:
