@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "color/color.h"
+#include "color/color_simd.h"
+#include "common/cpu.h"
 #include "common/parallel.h"
 
 namespace ace3d {
@@ -80,15 +82,14 @@ void clips_to_lab_cpu(const uint8_t* frames, float* lab, int64_t num_clips, int6
   for (int64_t clip = 0; clip < num_clips; ++clip) {
     const uint8_t* rgb = frames + clip * num_voxels * 3;
     float* out = lab + clip * num_voxels * 3;
-    const auto [low, high] = std::minmax_element(rgb, rgb + num_voxels * 3);
-    const std::array<float, 256> light = light_table(*low / 255.0, *high / 255.0);
+    uint8_t low = 255, high = 0;
+    for (int64_t i = 0; i < num_voxels * 3; ++i) {
+      low = std::min(low, rgb[i]);
+      high = std::max(high, rgb[i]);
+    }
+    const std::array<float, 256> light = light_table(low / 255.0, high / 255.0);
     parallel_for(0, num_voxels, kGrain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const Lab<float> color = lab_of(light[rgb[3 * i]], light[rgb[3 * i + 1]], light[rgb[3 * i + 2]]);
-        out[i] = color.l;
-        out[num_voxels + i] = color.a;
-        out[2 * num_voxels + i] = color.b;
-      }
+      ACE3D_DISPATCH(lab_of_bytes, rgb, light.data(), out, num_voxels, begin, end);
     });
   }
 }

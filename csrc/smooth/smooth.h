@@ -2,7 +2,7 @@
 // at 4 sigma, the volume mirrored at its faces (d c b a | a b c d | d c b a), one axis after the other (T, H,
 // W).
 //
-//   volume, out  [num_volumes, depth, height, width]; in-place work (out == volume) is allowed
+//   volume, out  [num_volumes, depth, height, width], not the same memory
 //   sigma        standard deviation along T, H, W in voxels; 0 leaves an axis alone
 #pragma once
 

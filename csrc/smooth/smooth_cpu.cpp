@@ -2,11 +2,15 @@
 #include <cmath>
 #include <vector>
 
+#include "common/cpu.h"
 #include "common/parallel.h"
 #include "smooth/smooth.h"
+#include "smooth/smooth_simd.h"
 
 namespace ace3d {
 namespace {
+
+constexpr int64_t kGrainVoxels = 16384;  // fewer are not worth a second thread
 
 // weights[d]: weight of the two samples at distance d; they sum to 1.
 template <class T>
@@ -30,23 +34,54 @@ int64_t mirrored(int64_t index, int64_t size) {
   return index < size ? index : period - 1 - index;
 }
 
-// Smooth a block of `size` rows of `width` values each along the axis of the rows. Rows lie `stride` apart;
-// `mirror[i + radius]` is the row to read for row i, and may lie outside for i < 0 or i >= size.
-template <class T>
-void smooth_rows(const T* from, T* to, const std::vector<T>& weights, const int64_t* mirror, int64_t begin,
-                 int64_t end, int64_t stride, int64_t width) {
-  const int64_t radius = static_cast<int64_t>(weights.size()) - 1;
-  for (int64_t row = begin; row < end; ++row) {
-    T* out = to + row * stride;
-    const int64_t* at = mirror + row + radius;
-    const T* center = from + at[0] * stride;
-    for (int64_t x = 0; x < width; ++x) out[x] = weights[0] * center[x];
-    for (int64_t d = radius; d > 0; --d) {
-      const T* before = from + at[-d] * stride;
-      const T* after = from + at[d] * stride;
-      for (int64_t x = 0; x < width; ++x) out[x] += weights[d] * (before[x] + after[x]);
-    }
+void weigh_rows(const float* const* rows, const float* weights, int64_t radius, int64_t width, float* out) {
+  ACE3D_DISPATCH(weigh_rows, rows, weights, radius, width, out);
+}
+
+void weigh_rows(const double* const* rows, const double* weights, int64_t radius, int64_t width,
+                double* out) {
+  for (int64_t x = 0; x < width; ++x) out[x] = weights[0] * rows[0][x];
+  for (int64_t d = radius; d > 0; --d) {
+    for (int64_t x = 0; x < width; ++x) out[x] += weights[d] * (rows[-d][x] + rows[d][x]);
   }
+}
+
+// One axis: its kernel, and which sample stands at each place from -radius to size + radius.
+template <class T>
+struct Axis {
+  std::vector<T> weights;
+  std::vector<int64_t> mirror;
+  int64_t size;
+
+  Axis(double sigma, int64_t size) : weights{T(1)}, size(size) {
+    if (sigma > 1e-15) weights = gaussian_weights<T>(sigma);
+    for (int64_t i = -radius(); i < size + radius(); ++i) mirror.push_back(mirrored(i, size));
+  }
+  int64_t radius() const { return static_cast<int64_t>(weights.size()) - 1; }
+};
+
+// Row `at` of `num_rows` rows, `stride` apart, weighed along the axis of the rows.
+template <class T>
+void weigh_along(const Axis<T>& axis, const T* from, int64_t at, int64_t stride, T* out,
+                 std::vector<const T*>& rows) {
+  rows.resize(2 * axis.radius() + 1);
+  for (size_t i = 0; i < rows.size(); ++i)
+    rows[i] = from + axis.mirror[at + static_cast<int64_t>(i)] * stride;
+  weigh_rows(rows.data() + axis.radius(), axis.weights.data(), axis.radius(), stride, out);
+}
+
+// One row along its own axis: its samples and the mirrored ones beside them are laid out in `line`.
+template <class T>
+void weigh_within(const Axis<T>& axis, const T* from, T* out, std::vector<T>& line,
+                  std::vector<const T*>& rows) {
+  const int64_t radius = axis.radius();
+  line.resize(axis.size + 2 * radius);
+  for (int64_t i = 0; i < radius; ++i) line[i] = from[axis.mirror[i]];
+  std::copy(from, from + axis.size, line.begin() + radius);
+  for (int64_t i = axis.size + radius; i < axis.size + 2 * radius; ++i) line[i] = from[axis.mirror[i]];
+  rows.resize(2 * radius + 1);
+  for (int64_t i = 0; i < 2 * radius + 1; ++i) rows[i] = line.data() + i;
+  weigh_rows(rows.data() + radius, axis.weights.data(), radius, axis.size, out);
 }
 
 }  // namespace
@@ -54,50 +89,24 @@ void smooth_rows(const T* from, T* to, const std::vector<T>& weights, const int6
 template <class T>
 void gaussian_smooth_cpu(const T* volume, T* out, int64_t num_volumes, VolumeShape shape,
                          const double sigma[3]) {
-  const int64_t sizes[3] = {shape.depth, shape.height, shape.width};
-  const int64_t total = num_volumes * shape.num_voxels();
-  std::vector<T> scratch;
-  const T* from = volume;
-  for (int axis = 0; axis < 3; ++axis) {
-    if (sigma[axis] <= 1e-15) continue;
-    const std::vector<T> weights = gaussian_weights<T>(sigma[axis]);
-    const int64_t radius = static_cast<int64_t>(weights.size()) - 1, size = sizes[axis];
-    std::vector<int64_t> mirror(size + 2 * radius);
-    for (int64_t i = -radius; i < size + radius; ++i) mirror[i + radius] = mirrored(i, size);
-    if (from == out) {
-      scratch.assign(from, from + total);
-      from = scratch.data();
+  const Axis<T> along_t(sigma[0], shape.depth), along_y(sigma[1], shape.height),
+      along_x(sigma[2], shape.width);
+  const int64_t plane = shape.height * shape.width;
+  const int64_t grain = std::max<int64_t>(1, kGrainVoxels / plane);
+  // A plane at a time: its planes in T, then its rows in H, then each row in W; what lies between stays in
+  // cache.
+  parallel_for(0, num_volumes * shape.depth, grain, [&](int64_t begin, int64_t end) {
+    std::vector<T> over_t(plane), over_y(shape.width), line;
+    std::vector<const T*> rows;
+    for (int64_t i = begin; i < end; ++i) {
+      const T* from = volume + i / shape.depth * shape.num_voxels();
+      weigh_along(along_t, from, i % shape.depth, plane, over_t.data(), rows);
+      for (int64_t y = 0; y < shape.height; ++y) {
+        weigh_along(along_y, over_t.data(), y, shape.width, over_y.data(), rows);
+        weigh_within(along_x, over_y.data(), out + i * plane + y * shape.width, line, rows);
+      }
     }
-    if (axis == 2) {
-      parallel_for(0, total / size, std::max<int64_t>(1, 16384 / size), [&](int64_t begin, int64_t end) {
-        std::vector<T> line(size + 2 * radius);
-        for (int64_t row = begin; row < end; ++row) {
-          const T* in = from + row * size;
-          T* to = out + row * size;
-          for (int64_t i = 0; i < size + 2 * radius; ++i) line[i] = in[mirror[i]];
-          const T* middle = line.data() + radius;
-          for (int64_t x = 0; x < size; ++x) to[x] = weights[0] * middle[x];
-          for (int64_t d = radius; d > 0; --d) {
-            for (int64_t x = 0; x < size; ++x) to[x] += weights[d] * (middle[x - d] + middle[x + d]);
-          }
-        }
-      });
-    } else {
-      const int64_t stride = axis == 0 ? shape.height * shape.width : shape.width;
-      const int64_t num_blocks = total / (size * stride);
-      parallel_for(0, num_blocks * size, std::max<int64_t>(1, 16384 / stride),
-                   [&](int64_t begin, int64_t end) {
-                     for (int64_t row = begin; row < end;) {
-                       const int64_t block = row / size, last = std::min(end, (block + 1) * size);
-                       smooth_rows(from + block * size * stride, out + block * size * stride, weights,
-                                   mirror.data(), row - block * size, last - block * size, stride, stride);
-                       row = last;
-                     }
-                   });
-    }
-    from = out;
-  }
-  if (from == volume && from != out) std::copy(volume, volume + total, out);
+  });
 }
 
 template void gaussian_smooth_cpu<float>(const float*, float*, int64_t, VolumeShape, const double[3]);

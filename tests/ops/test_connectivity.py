@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.segmentation import slic
@@ -38,10 +38,16 @@ def test_a_large_part_is_cut():
     assert connected(line(3, 3, 3, 3, 3), 1, 2) == ([0, 0, 1, 1, 2], 3)
 
 
+def test_a_part_that_is_cut_and_small_joins_what_it_met_before_the_cut():
+    assert connected(line(1, 1, 3, 3, 3), 2, 1) == ([0, 0, 0, 0, 0], 0)
+    assert connected(line(1, 1, 1, 3, 3), 3, 2) == ([0, 0, 0, 0, 0], 0)
+
+
 def test_background_stays_and_separates():
     assert connected(line(4, -1, 4, -3, -3), 1, 99) == ([0, -1, 1, -1, -1], 2)
 
 
+@settings(max_examples=80)
 @given(
     SHAPES,
     st.integers(1, 5),
