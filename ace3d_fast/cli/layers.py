@@ -22,7 +22,7 @@ def layers(
     clip_frames: options.ClipFrames = None,
     size: options.Size = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="List those too that other paths pass by, or that have too few cells.")
+        bool, typer.Option("--all", help="List those too that other paths pass by or that have few cells.")
     ] = False,
 ) -> None:
     """List the layers of a network that one can explain.
