@@ -6,6 +6,8 @@ import hypothesis
 import pytest
 import torch
 
+from ace3d_fast.models.planted import PlantedDemo, write_planted_demo
+
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("ace3d", deadline=None, max_examples=25, derandomize=True)
 hypothesis.settings.load_profile("ace3d")
@@ -14,3 +16,9 @@ hypothesis.settings.load_profile("ace3d")
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> PlantedDemo:
+    """Planted videos, 15 a class, and a network trained on their kind."""
+    return write_planted_demo(tmp_path_factory.mktemp("planted"), videos_per_class=15, seed=0)

@@ -44,11 +44,18 @@ def fit_concept_cavs(
     leave_one_out : bool
         Fit, for each group, a direction without it too.
     seed : int
+
+    Returns
+    -------
+    dict of int to ConceptCav
+        Without the concepts that have no member in ``train``.
     """
     video, group = regions["video"].to_numpy(), regions["group"].to_numpy()
     fitted = {}
     for concept, rows in members.items():
         used = rows[np.isin(video[rows], sorted(train))]
+        if not len(used):
+            continue
         sides = (features[used], features[negatives])
         groups = (group[used], group[negatives])
         cav = fit_cavs(

@@ -104,6 +104,8 @@ def score_concepts(evidence: Evidence, options: RunOptions) -> Scored:
     evidence : Evidence
     options : RunOptions
     """
+    if not evidence.cavs:
+        return Scored({}, {}, NAN)
     video = evidence.regions["video"].to_numpy()
     size = evidence.regions["num_voxels"].to_numpy()
     concept = evidence.regions["concept"].to_numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ def judge_concepts(
     p = table["concept"].map(tests).to_numpy(np.float64)
     q = p if scores.test == "paired_t" else benjamini_hochberg(p)
     verdicts = [
-        _judge(row, float(value), scores, cavs)
+        _judge(row, tests, float(value), scores, cavs)
         for row, value in zip(table.to_dict("records"), q, strict=True)
     ]
     judged = table.drop(columns=["kept", "reason"])
@@ -61,15 +61,21 @@ def sort_concepts(table: pd.DataFrame, by: str) -> pd.DataFrame:
     return table.iloc[np.lexsort(keys)].reset_index(drop=True)
 
 
-def _judge(row: Mapping[Any, Any], q: float, scores: ScoreOptions, cavs: CavOptions) -> tuple[str, str]:
+def _judge(
+    row: Mapping[Any, Any], tested: Container[int], q: float, scores: ScoreOptions, cavs: CavOptions
+) -> tuple[str, str]:
     if not row["kept"]:
         return "rejected", str(row["reason"])
+    if row["concept"] not in tested:
+        return "rejected", "no member in the videos that fit its direction"
     retention = float(row["retention"])
     if scores.retention_gate and not retention >= scores.min_retention:
         left = "nothing" if math.isnan(retention) else f"{retention:.0%}"
         needed = f"needs {scores.min_retention:.0%}"
         return "context", f"{left} of its feature is left when its regions stand alone, {needed}"
     accuracy, accuracy_p = float(row["cav_accuracy"]), float(row["cav_accuracy_p"])
+    if scores.test == "permutation" and math.isnan(accuracy):
+        return "rejected", "its members come from a single video, so its CAV cannot be checked on another"
     if scores.test == "permutation" and not accuracy_p <= cavs.max_accuracy_p:
         fact = f"CAV accuracy {accuracy:.2f} on held-out videos is no better than chance"
         return "rejected", f"{fact} (p = {accuracy_p:.3f})"

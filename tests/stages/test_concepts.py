@@ -224,6 +224,22 @@ def test_each_gate_names_its_reason(p, columns, status, reason):
     assert re.search(reason, verdict["reason"])
 
 
+def test_a_kept_concept_without_a_direction_is_rejected():
+    row = {
+        "concept": 4,
+        "kept": True,
+        "reason": "",
+        "retention": NAN,
+        "cav_accuracy": NAN,
+        "cav_accuracy_p": NAN,
+    }
+    verdict = judge_concepts(pd.DataFrame([row]), {}, ScoreOptions(), CavOptions()).iloc[0]
+    assert (verdict["status"], verdict["reason"]) == (
+        "rejected",
+        "no member in the videos that fit its direction",
+    )
+
+
 def test_concepts_are_sorted_by_status_then_score():
     table = pd.DataFrame(
         {

@@ -1,0 +1,204 @@
+"""The main job on planted videos, whose causal regions are known."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ace3d_fast import RunFolder, explain
+from ace3d_fast.errors import InputError, RunFolderError
+from ace3d_fast.models.planted import PlantedNet
+from ace3d_fast.tables import CONCEPT_COLUMNS, REGION_COLUMNS
+from ace3d_fast.video.planted import CLASSES, PRIMITIVES, read_truth
+
+TARGET = "red_checker"
+
+
+def explain_planted(planted, out, **changes):
+    given = {"target_class": TARGET, "model": "planted:net", "weights": planted.weights_path, "out": out}
+    return explain(**{"videos": planted.videos_folder, **given, **changes})
+
+
+@pytest.fixture(scope="module")
+def run(planted, tmp_path_factory) -> RunFolder:
+    return explain_planted(planted, tmp_path_factory.mktemp("runs") / "calibrated")
+
+
+def share_of_primitive(run: RunFolder, region: pd.Series, primitive: str) -> float:
+    """Share of a region's voxels that show ``primitive``."""
+    clip = run.read_clip(region["video"], int(region["clip"]))
+    inside = (clip.network_labels == int(region["index"])).any(0).numpy()
+    masks, _ = read_truth(run.videos[region["video"]].path)
+    return float((masks[PRIMITIVES.index(primitive)] & inside).sum() / inside.sum())
+
+
+def test_accepted_concepts_show_what_decides_the_class(run):
+    accepted = run.concepts[run.concepts["status"] == "accepted"]
+    assert len(accepted) >= 1
+    for regions in accepted["example_regions"]:
+        shares = [share_of_primitive(run, run.regions.iloc[r], TARGET) for r in regions]
+        assert np.median(shares) > 0.35
+
+
+def test_halo_concepts_are_context_not_causes(run):
+    context = run.concepts[run.concepts["status"] == "context"]
+    assert len(context) >= 1
+    assert context["retention"].max() < 0.35
+    assert context["region_effect"].max() < run.concepts["region_effect"].max() / 2
+
+
+def test_the_best_concept_alone_beats_a_random_one(run):
+    curves = run.evaluation.set_index(["curve", "order", "k"])
+    alone = curves.loc["ssc"]["probability"]
+    assert alone["top", 1] > alone["least", 0] + 0.5  # the fill alone
+    assert alone["top", 1] >= alone["random", 1] - 1e-6
+    assert curves.loc[("sdc", "top", 0), "accuracy"] == 1.0
+
+
+def test_tables_have_the_documented_columns(run):
+    assert run.concepts.columns.tolist() == CONCEPT_COLUMNS
+    assert run.regions.columns.tolist() == REGION_COLUMNS
+    assert (run.regions["region"] == np.arange(len(run.regions))).all()
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    for column in {*CONCEPT_COLUMNS, *REGION_COLUMNS, *run.scores.columns, *run.evaluation.columns}:
+        assert f"`{column}`" in readme, column
+
+
+def test_every_tested_concept_has_its_directions(run):
+    tested = run.concepts[run.concepts["cav_accuracy"].notna()]
+    assert set(run.cavs) == {f"concept_{c:02d}" for c in tested["concept"]}
+    for directions in run.cavs.values():
+        np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1, atol=1e-5)
+
+
+def test_the_summary_counts_the_input(run):
+    summary = run.summary
+    assert (summary["num_videos"], summary["num_target_videos"]) == (90, 15)
+    assert (summary["accuracy"], summary["split"], summary["skipped"]) == (1.0, "thirds", [])
+
+
+def test_timings_hold_the_stages(run):
+    stages = run.timings["stages"]
+    assert {"decode", "segment", "forward", "pool", "effects", "evaluation", "report"} <= set(stages)
+    assert all(seconds >= 0 for seconds in stages.values())
+    assert run.timings["counts"]["forwards"] > 90
+
+
+@pytest.fixture(scope="module")
+def few(planted, tmp_path_factory) -> Path:
+    """Six videos of each of three classes."""
+    folder = tmp_path_factory.mktemp("few")
+    for name in CLASSES[:3]:
+        (folder / name).mkdir()
+        for video in sorted((planted.videos_folder / name).glob("*.mp4"))[:6]:
+            shutil.copy(video, folder / name)
+    return folder
+
+
+FEW = {"num_regions": [15, 30], "num_clusters": 5, "forwards_per_concept": 8}
+
+
+def test_same_seed_same_files(planted, few, tmp_path):
+    runs = [explain_planted(planted, tmp_path / name, videos=few, **FEW) for name in "ab"]
+    names = sorted(str(p.relative_to(runs[0].path)) for p in runs[0].path.rglob("*") if p.is_file())
+    assert len(names) > 9
+    for name in set(names) - {"timings.json", "report.html"}:
+        assert (runs[0].path / name).read_bytes() == (runs[1].path / name).read_bytes(), name
+
+
+def test_a_run_can_be_repeated_in_place_but_not_replaced_by_another(planted, few, tmp_path):
+    out = tmp_path / "run"
+    first = explain_planted(planted, out, videos=few, **FEW).concepts
+    assert explain_planted(planted, out, videos=few, **FEW).concepts.equals(first)
+    with pytest.raises(RunFolderError, match="a run with other seed"):
+        explain_planted(planted, out, videos=few, seed=7, **FEW)
+
+
+def test_few_videos_are_scored_leaving_one_out(planted, few, tmp_path):
+    run = explain_planted(planted, tmp_path / "run", videos=few, **FEW)
+    assert run.summary["split"] == "leave-one-out"
+
+
+def test_the_published_recipe_runs_on_the_same_code(planted, few, tmp_path):
+    run = explain_planted(planted, tmp_path / "run", videos=few, preset="stce", num_regions=[15, 30])
+    assert run.config["concepts"]["num_clusters"] == 25
+    assert run.summary["split"] == "none"
+    tested = run.concepts[run.concepts["p_value"].notna()]
+    assert len(tested) >= 1
+    assert tested["region_effect"].isna().all()
+    assert tested["tcav_sign"].between(0, 1).all()
+
+
+def test_the_reference_backend_finds_the_same_scores(planted, few, tmp_path):
+    runs = [
+        explain_planted(planted, tmp_path / name, videos=few, backend=name, **FEW)
+        for name in ("native", "reference")
+    ]
+    native, twin = (run.concepts.set_index("concept") for run in runs)
+    assert native["num_regions"].sum() == pytest.approx(twin["num_regions"].sum(), rel=0.02)
+    best = [table["region_effect"].max() for table in (native, twin)]
+    assert best[0] == pytest.approx(best[1], rel=0.15)
+
+
+def test_the_reference_backend_goes_the_published_way(planted, few, tmp_path):
+    run = explain_planted(
+        planted, tmp_path / "run", videos=few, preset="stce", backend="reference", num_regions=[15]
+    )
+    assert run.timings["counts"]["forwards"] >= len(run.regions)
+    assert run.summary["num_clips"] == run.summary["num_videos"]
+
+
+def test_a_bad_video_is_skipped_and_listed(planted, few, tmp_path):
+    videos = tmp_path / "videos"
+    shutil.copytree(few, videos)
+    (videos / TARGET / "notes.mp4").write_text("no video at all")
+    run = explain_planted(planted, tmp_path / "run", videos=videos, **FEW)
+    (skipped,) = run.summary["skipped"]
+    assert skipped["video"].endswith("notes.mp4")
+    assert skipped["reason"]
+    assert run.summary["num_target_videos"] == 6
+
+
+class NanNet(PlantedNet):
+    def forward(self, x):
+        return super().forward(x * float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target_class": "dive"}, r"expected videos of class 'dive' to exist, got none .* red_checker"),
+        ({"layer": "conv44"}, "conv4"),
+        ({"model": "planted:nett"}, "planted:net"),
+        ({"device": "cuda"}, "cuda"),
+        ({"module": NanNet()}, "finite"),
+        ({"num_clusters": 5000}, "more regions than clusters"),
+        ({"labels": "nowhere.txt"}, r"nowhere\.txt"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_leaves_nothing(planted, few, tmp_path, changes, message):
+    if changes.get("device") == "cuda" and torch.cuda.is_available():
+        pytest.skip("needs a machine without a GPU")
+    with pytest.raises(InputError, match=message) as caught:
+        explain_planted(planted, tmp_path / "run", videos=few, **{**FEW, **changes})
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_videos_of_the_class_say_what_to_do(planted, few, tmp_path):
+    videos = tmp_path / "videos"
+    shutil.copytree(few, videos)
+    for video in sorted((videos / TARGET).iterdir())[2:]:
+        video.unlink()
+    with pytest.raises(InputError, match=r"at least 3 videos .* add videos of the class"):
+        explain_planted(planted, tmp_path / "run", videos=videos, **FEW)
+
+
+def test_one_class_is_no_input(planted, few, tmp_path):
+    with pytest.raises(InputError, match="at least two classes"):
+        explain_planted(planted, tmp_path / "run", videos=few / TARGET, **FEW)
