@@ -58,15 +58,13 @@
     clip.nextElementSibling?.localName === "canvas" && clip.nextElementSibling.remove();
   };
   let playing = true;
-  const toggle = async () => {
+  const toggle = () => {
     playing = !playing;
     button.textContent = playing ? "Pause clips" : "Play clips";
     for (const clip of clips) {
       if (playing) play(clip);
-      else {
-        await clip.decode().catch(() => undefined);
-        if (!playing) pause(clip);
-      }
+      else if (clip.complete) pause(clip);
+      else clip.addEventListener("load", () => playing || pause(clip), { once: true });
     }
   };
   if (clips.length) {

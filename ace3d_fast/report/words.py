@@ -17,19 +17,27 @@ def is_known(value: Any) -> bool:
         return False
 
 
+def _write(value: Any, form: str) -> str:
+    """A real minus sign, and no sign where nothing but zeros is left."""
+    if not is_known(value):
+        return MISSING
+    text = format(float(value), form)
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", MINUS)
+
+
 def decimal(value: Any, digits: int = 2) -> str:
     """``0.437`` as ``0.44``; what was not computed as a dash."""
-    return f"{float(value):.{digits}f}".replace("-", MINUS) if is_known(value) else MISSING
+    return _write(value, f".{digits}f")
 
 
 def signed(value: Any, digits: int = 2) -> str:
     """``0.437`` as ``+0.44``, ``-1`` as ``−1.00``."""
-    return f"{float(value):+.{digits}f}".replace("-", MINUS) if is_known(value) else MISSING
+    return _write(value, f"+.{digits}f")
 
 
 def significant(value: Any, digits: int = 3) -> str:
     """A signed number of unknown scale, to ``digits`` significant digits."""
-    return f"{float(value):+.{digits}g}".replace("-", MINUS) if is_known(value) else MISSING
+    return _write(value, f"+.{digits}g")
 
 
 def percent(value: Any) -> str:

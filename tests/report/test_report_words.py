@@ -30,6 +30,12 @@ def test_what_was_not_computed_is_a_dash():
     assert interval(math.nan, 1) == ""
 
 
+def test_zero_has_no_sign():
+    assert signed(-0.004) == signed(0.004) == signed(0) == "0.00"
+    assert decimal(-0.001) == "0.00"
+    assert signed(-0.005001) == f"{MINUS}0.01"
+
+
 def test_small_p_values_keep_their_size():
     assert probability(0.0312) == "0.031"
     assert probability(0.001) == "0.001"
