@@ -45,6 +45,12 @@ def test_regions_that_matter_are_told_from_others_of_their_size_and_video(effect
     assert least <= np.mean(np.array(p) <= 0.05) <= most
 
 
+def test_a_concept_below_its_null_sets_is_no_cause():
+    effects, video, size, rows, pool = planted_effects(0, 1.5)
+    effects = {"e": -effects["e"]}
+    assert score_effect(effects, video, size, rows, pool, **REPEATS)["e"].p_value > 0.9
+
+
 def test_the_raw_score_is_the_slope_from_the_counterexamples_to_the_concept():
     features = np.array([[3.0, 1], [5, 1], [1, 1], [1, 1]], dtype=np.float32)
     gradients = average_gradients(
