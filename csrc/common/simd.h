@@ -107,6 +107,19 @@ ACE3D_INLINE float least(Floats v) {
   return r;
 }
 
+// to[i] += factor * v[i], in double.
+ACE3D_INLINE void add_scaled(double* to, Floats v, double factor) {
+#if defined(__AVX2__)
+  const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128((__m256)v));
+  const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps((__m256)v, 1));
+  const __m256d scale = _mm256_set1_pd(factor);
+  _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), _mm256_mul_pd(scale, low)));
+  _mm256_storeu_pd(to + 4, _mm256_add_pd(_mm256_loadu_pd(to + 4), _mm256_mul_pd(scale, high)));
+#else
+  for (int i = 0; i < kLanes; ++i) to[i] += factor * static_cast<double>(v[i]);
+#endif
+}
+
 // Write the lanes whose bit is set one after the other; up to eight values at `to` are overwritten.
 ACE3D_INLINE void compress(float* to, Floats v, uint32_t keep) {
 #if defined(__AVX2__)

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "region_pool/region_pool.h"
+#include "region_pool/region_pool_simd.h"
 
 namespace ace3d {
 
@@ -22,18 +23,13 @@ inline IndexRange labels_of_cell(int64_t cell, int64_t num_cells, int64_t num_vo
   return {first_point(cell), first_point(cell + 1)};
 }
 
-struct Share {
-  int32_t region;
-  int32_t points;
+// The regions of all cells of one clip, as stretches; those of chunk i are first_of_chunk[i] to
+// first_of_chunk[i + 1].
+struct CellRegions {
+  std::vector<Stretch> stretches;
+  std::vector<int64_t> first_of_chunk;
 };
 
-// The shares of all cells of one clip: those of cell p are shares[first[p]] to shares[first[p + 1]], by map
-// and then in scan order of the first point.
-struct CellShares {
-  std::vector<int64_t> first;
-  std::vector<Share> shares;
-};
-
-CellShares cell_shares(const int32_t* clip_labels, const RegionPoolShape& shape);
+CellRegions find_cell_regions(const int32_t* clip_labels, const RegionPoolShape& shape);
 
 }  // namespace ace3d

@@ -2,100 +2,103 @@
 
 #include <algorithm>
 
+#include "common/cpu.h"
 #include "common/parallel.h"
 #include "region_pool/cells.h"
 
 namespace ace3d {
+namespace {
 
-CellShares cell_shares(const int32_t* clip_labels, const RegionPoolShape& shape) {
-  std::vector<IndexRange> ranges[3];
-  for (int axis = 0; axis < 3; ++axis) {
-    for (int64_t cell = 0; cell < shape.cells[axis]; ++cell) {
-      ranges[axis].push_back(labels_of_cell(cell, shape.cells[axis], shape.voxels[axis]));
+constexpr int64_t kGrainValues = 131072;  // features; fewer are not worth a second thread
+
+std::vector<CellRegions> regions_of_clips(const int32_t* labels, const RegionPoolShape& shape) {
+  std::vector<CellRegions> clips(shape.num_clips);
+  const int64_t labels_of_clip = shape.num_maps * shape.num_voxels();
+  parallel_for(0, shape.num_clips, kGrainValues / (labels_of_clip + 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t clip = begin; clip < end; ++clip) {
+      clips[clip] = find_cell_regions(labels + clip * labels_of_clip, shape);
     }
+  });
+  return clips;
+}
+
+void count_points(const CellRegions& regions, const RegionPoolShape& shape, int64_t* counts) {
+  std::fill_n(counts, shape.num_regions, 0);
+  for (const Stretch& stretch : regions.stretches) {
+    counts[stretch.region] += (stretch.end - stretch.begin) * static_cast<int64_t>(stretch.points);
   }
-  CellShares result;
-  result.first.reserve(shape.num_cells() + 1);
-  result.shares.reserve(shape.num_cells() * shape.num_maps);
-  for (const IndexRange& ts : ranges[0]) {
-    for (const IndexRange& ys : ranges[1]) {
-      for (const IndexRange& xs : ranges[2]) {
-        const size_t first = result.shares.size();
-        result.first.push_back(static_cast<int64_t>(first));
-        for (int64_t map = 0; map < shape.num_maps; ++map) {
-          for (int64_t t = ts.begin; t < ts.end; ++t) {
-            for (int64_t y = ys.begin; y < ys.end; ++y) {
-              const int32_t* line =
-                  clip_labels + ((map * shape.voxels[0] + t) * shape.voxels[1] + y) * shape.voxels[2];
-              for (int64_t x = xs.begin; x < xs.end; ++x) {
-                const int32_t region = line[x];
-                if (region < 0 || region >= shape.num_regions) continue;
-                size_t at = result.shares.size();
-                while (at > first && result.shares[at - 1].region != region) --at;
-                if (at > first) {
-                  result.shares[at - 1].points += 1;
-                } else {
-                  result.shares.push_back({region, 1});
-                }
-              }
-            }
-          }
-        }
+}
+
+// Channels [first, first + 16) of one clip; `zeros` [cells] stands for those beyond the last.
+void sum_channels(const float* features, const CellRegions& regions, const RegionPoolShape& shape,
+                  int64_t first, const float* zeros, double* totals) {
+  const float* rows[kBlockChannels];
+  for (int64_t c = 0; c < kBlockChannels; ++c) {
+    rows[c] = first + c < shape.num_channels ? features + (first + c) * shape.num_cells() : zeros;
+  }
+  ACE3D_DISPATCH(add_stretches, rows, shape.num_cells(), regions.stretches.data(),
+                 regions.first_of_chunk.data(), totals);
+}
+
+void sum_channels(const double* features, const CellRegions& regions, const RegionPoolShape& shape,
+                  int64_t first, const double*, double* totals) {
+  const int64_t count = std::min(kBlockChannels, shape.num_channels - first);
+  for (int64_t c = 0; c < count; ++c) {
+    const double* row = features + (first + c) * shape.num_cells();
+    for (const Stretch& stretch : regions.stretches) {
+      for (int64_t cell = stretch.begin; cell < stretch.end; ++cell) {
+        totals[stretch.region * kBlockChannels + c] += row[cell] * static_cast<double>(stretch.points);
       }
     }
   }
-  result.first.push_back(static_cast<int64_t>(result.shares.size()));
-  return result;
 }
+
+}  // namespace
 
 template <class T>
 void region_sums_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, T* sums,
                      int64_t* counts) {
-  const int64_t num_cells = shape.num_cells(), channels = shape.num_channels, regions = shape.num_regions;
+  const int64_t num_cells = shape.num_cells(), channels = shape.num_channels, num_regions = shape.num_regions;
+  const std::vector<CellRegions> clips = regions_of_clips(labels, shape);
   for (int64_t clip = 0; clip < shape.num_clips; ++clip) {
-    const CellShares cells = cell_shares(labels + clip * shape.num_maps * shape.num_voxels(), shape);
-    int64_t* clip_counts = counts + clip * regions;
-    std::fill_n(clip_counts, regions, 0);
-    for (const Share& share : cells.shares) clip_counts[share.region] += share.points;
-    parallel_for(0, channels, std::max<int64_t>(1, 32768 / (num_cells + 1)), [&](int64_t begin, int64_t end) {
-      std::vector<double> totals(regions);
-      for (int64_t c = begin; c < end; ++c) {
-        const T* row = features + (clip * channels + c) * num_cells;
-        std::fill(totals.begin(), totals.end(), 0.0);
-        for (int64_t p = 0; p < num_cells; ++p) {
-          for (int64_t s = cells.first[p]; s < cells.first[p + 1]; ++s) {
-            const Share share = cells.shares[s];
-            totals[share.region] += static_cast<double>(row[p]) * share.points;
-          }
-        }
-        for (int64_t r = 0; r < regions; ++r)
-          sums[(clip * regions + r) * channels + c] = static_cast<T>(totals[r]);
-      }
-    });
+    count_points(clips[clip], shape, counts + clip * num_regions);
   }
+  const int64_t num_blocks = (channels + kBlockChannels - 1) / kBlockChannels;
+  const std::vector<T> zeros(channels % kBlockChannels == 0 ? 0 : num_cells);
+  const int64_t grain = kGrainValues / (kBlockChannels * num_cells) + 1;
+  parallel_for(0, shape.num_clips * num_blocks, grain, [&](int64_t begin, int64_t end) {
+    std::vector<double> totals(num_regions * kBlockChannels);
+    for (int64_t job = begin; job < end; ++job) {
+      const int64_t clip = job / num_blocks, first = job % num_blocks * kBlockChannels;
+      std::fill(totals.begin(), totals.end(), 0.0);
+      sum_channels(features + clip * channels * num_cells, clips[clip], shape, first, zeros.data(),
+                   totals.data());
+      const int64_t count = std::min(kBlockChannels, channels - first);
+      for (int64_t r = 0; r < num_regions; ++r) {
+        T* to = sums + (clip * num_regions + r) * channels + first;
+        for (int64_t c = 0; c < count; ++c) to[c] = static_cast<T>(totals[r * kBlockChannels + c]);
+      }
+    }
+  });
 }
 
 template <class T>
 void region_spread_cpu(const T* grad_sums, const int32_t* labels, const RegionPoolShape& shape,
                        T* grad_features) {
-  const int64_t num_cells = shape.num_cells(), channels = shape.num_channels, regions = shape.num_regions;
-  for (int64_t clip = 0; clip < shape.num_clips; ++clip) {
-    const CellShares cells = cell_shares(labels + clip * shape.num_maps * shape.num_voxels(), shape);
-    parallel_for(0, channels, std::max<int64_t>(1, 32768 / (num_cells + 1)), [&](int64_t begin, int64_t end) {
-      std::vector<T> grads(regions);
-      for (int64_t c = begin; c < end; ++c) {
-        for (int64_t r = 0; r < regions; ++r) grads[r] = grad_sums[(clip * regions + r) * channels + c];
-        T* row = grad_features + (clip * channels + c) * num_cells;
-        for (int64_t p = 0; p < num_cells; ++p) {
-          T sum = 0;
-          for (int64_t s = cells.first[p]; s < cells.first[p + 1]; ++s) {
-            sum += grads[cells.shares[s].region] * static_cast<T>(cells.shares[s].points);
-          }
-          row[p] = sum;
-        }
+  const int64_t num_cells = shape.num_cells(), channels = shape.num_channels, num_regions = shape.num_regions;
+  const std::vector<CellRegions> clips = regions_of_clips(labels, shape);
+  parallel_for(0, shape.num_clips * channels, kGrainValues / num_cells + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; ++job) {
+      const int64_t clip = job / channels, c = job % channels;
+      const T* grads = grad_sums + clip * num_regions * channels + c;
+      T* row = grad_features + job * num_cells;
+      std::fill_n(row, num_cells, T(0));
+      for (const Stretch& stretch : clips[clip].stretches) {
+        const T value = grads[stretch.region * channels] * static_cast<T>(stretch.points);
+        for (int64_t cell = stretch.begin; cell < stretch.end; ++cell) row[cell] += value;
       }
-    });
-  }
+    }
+  });
 }
 
 template void region_sums_cpu<float>(const float*, const int32_t*, const RegionPoolShape&, float*, int64_t*);
