@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.registry import KINETICS
 from ace3d_fast.types import Progress, SilentProgress
 from ace3d_fast.video.decode import read_clips
@@ -87,7 +88,7 @@ def train_planted_network(
         Same seed and number of torch threads, same weights.
     num_steps : int
     num_clips : int
-        Clips that are generated once and then shown mirrored and reversed in time at random.
+        Clips that are generated once, and without a tag shown mirrored and reversed in time at random.
     tag_agreement : float, optional
         As in `make_clip`: clips with a corner tag, which the network may then use.
     drop_causal : float
@@ -101,7 +102,7 @@ def train_planted_network(
     """
     progress = progress or SilentProgress()
     num_clips = max(num_clips, BATCH)
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([seed, len(CLASSES), 1])  # no video draws from this stream
     progress.start("generate clips", num_clips)
     frames, labels = [], torch.arange(num_clips) % len(CLASSES)
     for label in labels.tolist():
@@ -113,15 +114,19 @@ def train_planted_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = PlantedNet().train()
+        parts = fast_parts(net)
         optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=num_steps)
         progress.start("train", num_steps)
         for _ in range(num_steps):
             chosen = torch.from_numpy(rng.choice(num_clips, BATCH, replace=False))
             batch = torch.stack([frames[i] for i in chosen.tolist()])
-            x, y = _vary(batch, labels[chosen], rng, keep_tag=tag_agreement is not None)
+            x, y = batch, labels[chosen]
+            if tag_agreement is None:
+                x, y = _vary(x, y, rng)
             optimizer.zero_grad()
-            loss = F.cross_entropy(net(_normalized(x)), y)
+            with fast_convolutions(parts):
+                loss = F.cross_entropy(net(_normalized(x)), y)
             torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
@@ -172,20 +177,15 @@ def write_planted_demo(
 def _normalized(frames: Tensor) -> Tensor:
     """(N, T, 64, 64, 3) uint8 → (N, 3, T, 64, 64) float32, as `PlantedNet` takes it."""
     x = frames.permute(0, 4, 1, 2, 3).float().div(255.0)
-    return x.sub(KINETICS.mean[0]).div(KINETICS.std[0]).contiguous()
+    return x.sub(KINETICS.mean[0]).div(KINETICS.std[0]).contiguous(memory_format=torch.channels_last_3d)
 
 
-def _vary(
-    clips: Tensor, labels: Tensor, rng: np.random.Generator, *, keep_tag: bool
-) -> tuple[Tensor, Tensor]:
-    """Reverse a batch in time, and mirror it, at random: each exchanges moving right and moving left.
-
-    Beside a corner tag only time is reversed, since a mirror would move the tag.
-    """
+def _vary(clips: Tensor, labels: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Reverse a batch in time, and mirror it, at random: each exchanges moving right and moving left."""
     if rng.random() < 0.5:
         clips, labels = clips.flip(1), MIRRORED[labels]
-    if not keep_tag and rng.random() < 0.5:
+    if rng.random() < 0.5:
         clips, labels = clips.flip(3), MIRRORED[labels]
-    if not keep_tag and rng.random() < 0.5:
+    if rng.random() < 0.5:
         clips = clips.flip(2)
     return clips, labels

@@ -84,14 +84,9 @@ def read_clips(video: Video, sampling: ClipSampling, *, limit: int | None = None
 
     Raises
     ------
-    InputError
-        Where the crop is larger than the resized picture.
     VideoError
         Where the video cannot be used: no video, truncated, no frame or a single one.
     """
-    if sampling.crop_px > sampling.resize_px:
-        fact = f"{sampling.crop_px} px of {sampling.resize_px} px"
-        raise InputError(expected("read_clips", "the crop", "to fit into the resized short side", fact))
     probe_video(video.path)
     wanted = sampling.num_segment_frames
     picture = _Picture(sampling.resize_px, sampling.crop_px)
@@ -251,7 +246,10 @@ def _decode(container: Any, stream: Any, path: Path) -> Iterator[Any]:
 def _open(path: Path) -> Iterator[tuple[Any, Any]]:
     """The open container and the stream of its picture."""
     if not path.is_file():
-        raise VideoError(expected("read_clips", str(path), "to be a video file", "no such file"))
+        fact = "a folder" if path.is_dir() else "no such file"
+        raise VideoError(expected("read_clips", str(path), "to be a video file", fact))
+    if path.stat().st_size == 0:
+        raise VideoError(expected("read_clips", str(path), "to be a video", "an empty file"))
     try:
         container = av.open(str(path))
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -298,11 +296,10 @@ def _count_packets(container: Any, stream: Any, path: Path) -> tuple[int, float]
                 last = max(last, start + float((packet.duration or 0) * packet.time_base))
     except av.FFmpegError:
         pass  # what could be read is judged below
-    present = max(last - first, 0.0) if num_packets else 0.0
     if num_packets == 0:
         raise _too_few(path, 0)
     name = container.format.name
-    announced = 0.0
+    announced, present = 0.0, max(last, last - first)  # some formats announce where they end, not how long
     if "mp4" in name or "matroska" in name:
         announced = float(stream.duration * stream.time_base if stream.duration else 0)
         announced = announced or (container.duration or 0) / 1e6

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ace3d_fast.errors import InputError
+from ace3d_fast.video.inputs import list_videos
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+def test_class_subfolders_give_sorted_videos_with_their_class(tmp_path):
+    touch(tmp_path, "b/2.mp4", "b/1.AVI", "a/z.mkv", "a/notes.txt", "a/.hidden.mp4", ".cache/x.mp4", "c/")
+    videos = list_videos([tmp_path])
+    assert [(v.id, v.label, v.group) for v in videos] == [
+        ("a/z.mkv", "a", "a/z.mkv"),
+        ("b/1.AVI", "b", "b/1.AVI"),
+        ("b/2.mp4", "b", "b/2.mp4"),
+    ]
+    assert videos[0].path == tmp_path / "a/z.mkv"
+
+
+def test_a_folder_of_videos_is_one_class(tmp_path):
+    touch(tmp_path, "tennis/1.mp4", "tennis/2.mp4")
+    assert [(v.id, v.label) for v in list_videos([tmp_path / "tennis"])] == [
+        ("1.mp4", "tennis"),
+        ("2.mp4", "tennis"),
+    ]
+
+
+def test_a_single_file_is_of_its_folders_class(tmp_path):
+    touch(tmp_path, "tennis/1.mp4")
+    (video,) = list_videos([tmp_path / "tennis" / "1.mp4"])
+    assert (video.id, video.label) == ("tennis/1.mp4", "tennis")
+
+
+@pytest.mark.parametrize("header", ["", "path,label,group\n", "\ufeffpath,label\n"])
+def test_csv_rows_are_relative_to_the_file_and_may_name_a_group(tmp_path, header):
+    touch(tmp_path, "clips/1.mp4", "clips/2.mp4")
+    table = tmp_path / "list.csv"
+    table.write_text(f"{header}clips/2.mp4, dive ,cam1\n\nclips/1.mp4,swim\n", encoding="utf-8")
+    found = [(v.id, v.path, v.label, v.group) for v in list_videos([table])]
+    assert found == [
+        ("clips/2.mp4", tmp_path / "clips/2.mp4", "dive", "cam1"),
+        ("clips/1.mp4", tmp_path / "clips/1.mp4", "swim", "clips/1.mp4"),
+    ]
+
+
+def test_equal_names_of_two_folders_get_ids_of_their_own(tmp_path):
+    touch(tmp_path, "one/a/1.mp4", "two/a/1.mp4")
+    videos = list_videos([tmp_path / "one", tmp_path / "two"])
+    assert [v.id for v in videos] == ["a/1.mp4", "two/a/1.mp4"]
+    assert [v.group for v in videos] == ["a/1.mp4", "two/a/1.mp4"]
+
+
+def test_a_file_named_twice_is_listed_once(tmp_path):
+    touch(tmp_path, "a/1.mp4", "a/2.mp4")
+    assert [v.id for v in list_videos([tmp_path / "a/1.mp4", tmp_path])] == ["a/1.mp4", "a/2.mp4"]
+
+
+def test_a_file_of_two_classes_is_refused(tmp_path):
+    touch(tmp_path, "a/1.mp4")
+    (tmp_path / "list.csv").write_text("a/1.mp4,b\n")
+    with pytest.raises(InputError, match=r"1\.mp4 to have one class, got 'a' and 'b'"):
+        list_videos([tmp_path, tmp_path / "list.csv"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("", "to hold rows path,label"),
+        ("path,label\n", "to hold rows path,label"),
+        ("a/1.mp4\n", r"row 1 of .*list.csv to be path,label\[,group\], got 'a/1.mp4'"),
+        ("path,label\na/1.mp4,\n", r"row 2 of .*list.csv to be path,label"),
+        ("a/9.mp4,x\n", r"row 1 of .*list.csv to name a video file, got .*9.mp4: nothing there"),
+    ],
+)
+def test_a_bad_csv_is_told_by_its_row(tmp_path, rows, message):
+    touch(tmp_path, "a/1.mp4")
+    (tmp_path / "list.csv").write_text(rows)
+    with pytest.raises(InputError, match=message) as caught:
+        list_videos([tmp_path / "list.csv"])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_csv_of_other_bytes_is_refused(tmp_path):
+    (tmp_path / "list.csv").write_bytes(b"\xff\xfe\x00videos")
+    with pytest.raises(InputError, match="to be a CSV file in UTF-8"):
+        list_videos([tmp_path / "list.csv"])
+
+
+def test_missing_and_empty_folders_say_what_was_looked_for(tmp_path):
+    with pytest.raises(InputError, match=r"absent to be a folder, a CSV file or a video, got nothing there"):
+        list_videos([tmp_path / "absent"])
+    touch(tmp_path, "empty/class/readme.txt")
+    with pytest.raises(InputError, match=r"got none; looked for \*\.mp4 .* in .*empty/<class>/"):
+        list_videos([tmp_path / "empty"])
+    with pytest.raises(InputError, match="to name a folder, CSV or file, got nothing"):
+        list_videos([])
