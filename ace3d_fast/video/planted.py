@@ -214,8 +214,8 @@ def _path(
     if name not in ("disc_right", "disc_left"):
         return np.full(num_frames, left + radius + int(rng.integers(0, width - 2 * radius)))
     speed = rng.uniform(1.4, 2.2)
-    room = SIDE - 2 * radius - speed * (NUM_FRAMES - 1)
-    x = radius + rng.uniform(0.0, max(room, 1.0)) + speed * np.arange(num_frames)
+    room = SIDE - 1 - 2 * radius - speed * (NUM_FRAMES - 1)
+    x = radius + rng.uniform(0.0, room) + speed * np.arange(num_frames)
     wrapped = np.where(x < SIDE + radius, x, (x + radius) % (SIDE + 2 * radius) - radius)
     columns = np.round(wrapped).astype(np.int64)
     return columns if name == "disc_right" else SIDE - 1 - columns
