@@ -24,6 +24,7 @@ from ace3d_fast.report.words import (
 from ace3d_fast.types import ClipSampling
 
 NUM_EXAMPLES = {"accepted": 8, "not_significant": 8, "context": 4, "rejected": 4}
+SIDES_PX = {"accepted": 192, "not_significant": 192, "context": 128, "rejected": 128}
 MAX_CLIP_BYTES = 56_000
 MAX_TOTAL_BYTES = 6_000_000
 WHOLE_VIDEO_FPS = 25.0  # the published way decodes every frame, whatever the rate of the file
@@ -70,10 +71,14 @@ def concept_cards(run: RunRecords) -> list[ConceptCard]:
     """Make the cards in the order of the run's table, with their examples."""
     concepts = rows_of(run.concepts)
     wanted = [
-        [int(region) for region in row["example_regions"]][: NUM_EXAMPLES.get(row["status"], 4)]
-        for row in concepts
+        [int(region) for region in row["example_regions"]][: NUM_EXAMPLES[row["status"]]] for row in concepts
     ]
-    examples = _draw_examples(run, {region for regions in wanted for region in regions})
+    sides = {
+        region: SIDES_PX[row["status"]]
+        for row, regions in zip(concepts, wanted, strict=True)
+        for region in regions
+    }
+    examples = _draw_examples(run, sides)
     return [
         _card(run, row, [examples[region] for region in regions])
         for row, regions in zip(concepts, wanted, strict=True)
@@ -128,18 +133,21 @@ def _card_facts(row: Row, bounds: Bounds) -> list[Fact]:
     return [fact for fact in facts if fact.value != MISSING]
 
 
-def _draw_examples(run: RunRecords, regions: set[int]) -> dict[int, Example]:
-    """Animate ``regions``, reading each clip once."""
+def _draw_examples(run: RunRecords, sides: Mapping[int, int]) -> dict[int, Example]:
+    """Animate each region at its size in pixels, reading each clip once."""
     table = run.regions
-    rows = rows_of(table[table["region"].isin(regions)].sort_values(["video", "clip", "region"]))
+    rows = rows_of(table[table["region"].isin(sides)].sort_values(["video", "clip", "region"]))
     fps = _frames_per_second(run)
-    max_bytes = min(MAX_CLIP_BYTES, MAX_TOTAL_BYTES // max(1, len(regions)))
+    max_bytes = min(MAX_CLIP_BYTES, MAX_TOTAL_BYTES // max(1, len(sides)))
     examples = {}
     for (video, clip), members in groupby(rows, key=lambda row: (str(row["video"]), int(row["clip"]))):
         segmented = run.read_clip(video, clip)
         for row in members:
-            examples[int(row["region"])] = Example(
-                clip=animate_region(segmented, int(row["index"]), fps=fps, max_bytes=max_bytes),
+            region = int(row["region"])
+            examples[region] = Example(
+                clip=animate_region(
+                    segmented, int(row["index"]), fps=fps, side=sides[region], max_bytes=max_bytes
+                ),
                 video=video,
                 file=PurePosixPath(video).name,
                 time=f"{float(row['start_seconds']):.1f} s",

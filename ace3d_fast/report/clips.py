@@ -22,7 +22,7 @@ MAX_FRAMES = 48  # of a longer clip, the stretch that shows most of the region
 _DARKER = [round(MUTED_LIGHT * value) for value in range(256)]
 _THRESHOLD = [255 if value >= 128 else 0 for value in range(256)]
 # Tried in this order until a clip fits its share of the report's size.
-SIDES_AND_QUALITIES = ((192, 78), (176, 65), (160, 50), (128, 45), (96, 40), (64, 35))
+SHRINKING = ((1, 78), (0.9, 65), (0.8, 50), (0.65, 45), (0.5, 40), (0.33, 35))  # share of the side, quality
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class AnimatedClip:
         return "data:image/webp;base64," + base64.b64encode(self.data).decode("ascii")
 
 
-def animate_region(segmented: SegmentedClip, index: int, *, fps: float, max_bytes: int) -> AnimatedClip:
+def animate_region(
+    segmented: SegmentedClip, index: int, *, fps: float, side: int, max_bytes: int
+) -> AnimatedClip:
     """Picture region ``index`` of a clip, playing in real time.
 
     Parameters
@@ -49,6 +51,8 @@ def animate_region(segmented: SegmentedClip, index: int, *, fps: float, max_byte
         Value of the region in ``segmented.labels``.
     fps : float
         Frames per second of ``segmented.clip.frames``.
+    side : int
+        Longer side of the picture, in pixels; less where ``max_bytes`` asks for it.
     max_bytes : int
         Wanted size of the file; the smallest version is returned where none fits.
     """
@@ -57,8 +61,8 @@ def animate_region(segmented: SegmentedClip, index: int, *, fps: float, max_byte
     stretch = _busiest_stretch(mask)
     frames, mask = frames[stretch], mask[stretch]
     encoded = AnimatedClip(b"", 0, 0)
-    for side, quality in SIDES_AND_QUALITIES:
-        pictures = highlight(frames, mask, side)
+    for share, quality in SHRINKING:
+        pictures = highlight(frames, mask, round(share * side))
         encoded = AnimatedClip(_encode(pictures, fps, quality), *pictures[0].size)
         if len(encoded.data) <= max_bytes:
             break
@@ -138,6 +142,6 @@ def _encode(pictures: Sequence[Image.Image], fps: float, quality: int) -> bytes:
         duration=durations,
         loop=0,
         quality=quality,
-        method=3,
+        method=2,
     )
     return file.getvalue()

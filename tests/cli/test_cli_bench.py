@@ -47,7 +47,7 @@ def test_the_table_holds_seconds_and_ratios(calls):
 def test_without_videos_planted_ones_are_timed_and_then_removed(calls):
     assert invoke("--seed", 3).exit_code == 0
     (call,) = calls
-    assert len(call["videos"]) == 24
+    assert len(call["videos"]) == 18
     assert {video.label for video in call["videos"]} >= {call["target_class"]} == {"red_checker"}
     assert (call["model"], call["reference_preset"], call["max_videos"]) == ("planted:net", "stce", None)
     assert not any(video.path.exists() for video in call["videos"])

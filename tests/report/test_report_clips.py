@@ -51,7 +51,7 @@ def test_a_frame_without_the_region_is_muted_whole():
 
 def test_a_clip_plays_in_real_time_and_loops_for_ever():
     clip = disc_clip(VIDEO, 0)
-    picture = animate_region(clip, 0, fps=7.5, max_bytes=100_000)
+    picture = animate_region(clip, 0, fps=7.5, side=192, max_bytes=100_000)
     with Image.open(io.BytesIO(picture.data)) as file:
         durations = [frame.copy().info["duration"] for frame in ImageSequence.Iterator(file)]
         assert file.info["loop"] == 0
@@ -61,8 +61,8 @@ def test_a_clip_plays_in_real_time_and_loops_for_ever():
 
 def test_a_smaller_budget_gives_a_smaller_file():
     clip = disc_clip(VIDEO, 0)
-    full = animate_region(clip, 0, fps=7.5, max_bytes=100_000)
-    small = animate_region(clip, 0, fps=7.5, max_bytes=len(full.data) // 2)
+    full = animate_region(clip, 0, fps=7.5, side=192, max_bytes=100_000)
+    small = animate_region(clip, 0, fps=7.5, side=192, max_bytes=len(full.data) // 2)
     assert len(small.data) <= len(full.data) // 2
     assert small.width < full.width
 
@@ -77,7 +77,7 @@ def test_noise_which_no_codec_can_shorten_still_fits():
     clip = disc_clip(VIDEO, 0)
     noise = np.random.default_rng(0).integers(0, 256, clip.clip.frames.shape, np.uint8)
     clip.clip.frames[:] = torch.from_numpy(noise)
-    assert len(animate_region(clip, 1, fps=7.5, max_bytes=MAX_CLIP_BYTES).data) <= MAX_CLIP_BYTES
+    assert len(animate_region(clip, 1, fps=7.5, side=192, max_bytes=MAX_CLIP_BYTES).data) <= MAX_CLIP_BYTES
 
 
 def test_ten_concepts_fit_into_fifteen_megabytes():
@@ -90,7 +90,7 @@ def test_of_a_long_clip_the_stretch_that_shows_the_region_plays():
     labels = torch.full((1, 200, 16, 16), -1, dtype=torch.int32)
     labels[0, 120:150, 4:8, 4:8] = 0
     clip = SegmentedClip(Clip(VIDEO, 0, 0.0, frames), labels, 1)
-    picture = animate_region(clip, 0, fps=25, max_bytes=100_000)
+    picture = animate_region(clip, 0, fps=25, side=96, max_bytes=100_000)
     with Image.open(io.BytesIO(picture.data)) as file:
         shown = [np.asarray(frame.convert("RGB")).max() > 0 for frame in ImageSequence.Iterator(file)]
         durations = [frame.copy().info["duration"] for frame in ImageSequence.Iterator(file)]
