@@ -44,6 +44,8 @@ def animate_region(
 ) -> AnimatedClip:
     """Picture region ``index`` of a clip, playing in real time.
 
+    The loop is entered at the frame that shows most of the region, so that a still of it shows the region.
+
     Parameters
     ----------
     segmented : SegmentedClip
@@ -60,10 +62,15 @@ def animate_region(
     mask = (segmented.labels == index).any(dim=0).numpy()
     stretch = _busiest_stretch(mask)
     frames, mask = frames[stretch], mask[stretch]
+    durations = [round(1000 / fps)] * len(frames)
+    durations[-1] += LAST_FRAME_HOLD_MS
+    first = int(mask.sum(axis=(1, 2)).argmax())
+    durations = durations[first:] + durations[:first]
     encoded = AnimatedClip(b"", 0, 0)
     for share, quality in SHRINKING:
         pictures = highlight(frames, mask, round(share * side))
-        encoded = AnimatedClip(_encode(pictures, fps, quality), *pictures[0].size)
+        pictures = pictures[first:] + pictures[:first]
+        encoded = AnimatedClip(_encode(pictures, durations, quality), *pictures[0].size)
         if len(encoded.data) <= max_bytes:
             break
     return encoded
@@ -130,9 +137,7 @@ def _rows_beside(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return grown
 
 
-def _encode(pictures: Sequence[Image.Image], fps: float, quality: int) -> bytes:
-    durations = [round(1000 / fps)] * len(pictures)
-    durations[-1] += LAST_FRAME_HOLD_MS
+def _encode(pictures: Sequence[Image.Image], durations: list[int], quality: int) -> bytes:
     file = io.BytesIO()
     pictures[0].save(
         file,

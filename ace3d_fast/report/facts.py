@@ -133,7 +133,7 @@ def verdict(run: RunRecords) -> Verdict:
     facts = [
         Fact("Accuracy on the class", percent(summary["accuracy"]), _mean_probability(summary)),
         Fact("Concepts accepted", f"{num_accepted} of {num_tested} tested", _other_statuses(numbers)),
-        Fact("Lowest attainable p", probability(summary.get("lowest_p")), f"accepted at {rule}"),
+        _smallest_p(run, rule),
         Fact("Videos", f"{summary['num_target_videos']} of {summary['num_videos']}", of_class),
         Fact("Split", str(summary.get("split", MISSING)), "of videos that discover, fit and score"),
         Fact(
@@ -141,6 +141,13 @@ def verdict(run: RunRecords) -> Verdict:
         ),
     ]
     return Verdict(target, network, concepts, num_accepted > 0, facts)
+
+
+def _smallest_p(run: RunRecords, rule: str) -> Fact:
+    """What the number of permutations limits; a t-test has no such limit."""
+    if run.config["scores"]["test"] == "paired_t":
+        return Fact("Test", "paired t", f"accepted at {rule}")
+    return Fact("Lowest attainable p", probability(run.summary.get("lowest_p")), f"accepted at {rule}")
 
 
 def _mean_probability(summary: Mapping[str, Any]) -> str:

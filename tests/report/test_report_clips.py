@@ -96,3 +96,19 @@ def test_of_a_long_clip_the_stretch_that_shows_the_region_plays():
         durations = [frame.copy().info["duration"] for frame in ImageSequence.Iterator(file)]
     assert sum(durations) == MAX_FRAMES * 40 + LAST_FRAME_HOLD_MS
     assert sum(d for d, outlined in zip(durations, shown, strict=True) if outlined) >= 30 * 40
+
+
+def test_the_loop_is_entered_where_the_region_is_seen_best_and_rests_at_its_end():
+    frames = torch.zeros(5, 16, 16, 3, dtype=torch.uint8)
+    frames += (40 * torch.arange(5, dtype=torch.uint8))[:, None, None, None]
+    labels = torch.full((1, 5, 16, 16), -1, dtype=torch.int32)
+    labels[0, 3, 4:12, 4:12] = 0
+    clip = SegmentedClip(Clip(VIDEO, 0, 0.0, frames), labels, 1)
+    picture = animate_region(clip, 0, fps=10, side=64, max_bytes=100_000)
+    with Image.open(io.BytesIO(picture.data)) as file:
+        played = [frame.convert("RGB").copy() for frame in ImageSequence.Iterator(file)]
+        durations = [frame.copy().info["duration"] for frame in ImageSequence.Iterator(file)]
+    assert durations == [100, 100 + LAST_FRAME_HOLD_MS, 100, 100, 100]
+    assert abs(int(np.asarray(played[0])[32, 32].mean()) - 120) < 6
+    background = [int(np.asarray(picture)[2, 2].mean()) for picture in played]
+    assert background == sorted(background[:2]) + sorted(background[2:])

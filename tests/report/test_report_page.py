@@ -217,3 +217,5 @@ def test_a_run_without_effects_ranks_by_sign_and_decides_by_p(tmp_path):
     assert "1 of 2 tested concepts accepted at p ≤ 0.01." in words(page.text)
     assert "1.00 TCAV sign [\N{MINUS SIGN}0.25, 1.25] · in 6 videos" in words(page.cards["concept-4"])
     assert "egion effect" not in page.cards["concept-4"]
+    assert "Test paired t accepted at p ≤ 0.01" in words(page.text)
+    assert "Lowest attainable p" not in page.text
