@@ -1,8 +1,8 @@
 """Supervoxels of whole clips: ours against scikit-image, one thread against one thread.
 
-Each line is the whole call, from uint8 frames to connected labels. Before anything is timed, the core is shown
-to be scikit-image's bit for bit in float64, and the whole call to give as many segments in nearly the same
-places.
+Each line is the whole call, from uint8 frames to connected labels. Before anything is timed, the core is
+shown to be scikit-image's bit for bit in float64, and the whole call to give as many segments in nearly the
+same places.
 """
 
 from __future__ import annotations
