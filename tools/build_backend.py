@@ -43,7 +43,8 @@ def _has_headers(torch: Path) -> bool:
     return (torch / "include" / "torch" / "csrc" / "stable" / "library.h").is_file()
 
 
-def _torch_requirement() -> list[str]:
+def torch_requirement() -> list[str]:
+    """The pinned torch where there is none to build against, else nothing."""
     if find_torch() is not None:
         return []
     lines = (ROOT / "constraints.txt").read_text().splitlines()
@@ -52,9 +53,9 @@ def _torch_requirement() -> list[str]:
 
 def get_requires_for_build_wheel(config_settings: dict[str, str] | None = None) -> list[str]:
     """What the build needs beside ``build-system.requires``."""
-    return _setuptools.get_requires_for_build_wheel(config_settings) + _torch_requirement()
+    return _setuptools.get_requires_for_build_wheel(config_settings) + torch_requirement()
 
 
 def get_requires_for_build_editable(config_settings: dict[str, str] | None = None) -> list[str]:
     """What an editable build needs beside ``build-system.requires``."""
-    return _setuptools.get_requires_for_build_editable(config_settings) + _torch_requirement()
+    return _setuptools.get_requires_for_build_editable(config_settings) + torch_requirement()
