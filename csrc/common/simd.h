@@ -36,6 +36,14 @@ ACE3D_INLINE Ints load(const int32_t* from) {
 ACE3D_INLINE void store(float* to, Floats v) { std::memcpy(to, &v, sizeof(v)); }
 ACE3D_INLINE void store(int32_t* to, Ints v) { std::memcpy(to, &v, sizeof(v)); }
 
+// The first four lanes to one place, the last four to another.
+ACE3D_INLINE void store_halves(int32_t* first, int32_t* last, Ints v) {
+  using Half = int32_t __attribute__((vector_size(16)));
+  const Half low = {v[0], v[1], v[2], v[3]}, high = {v[4], v[5], v[6], v[7]};
+  std::memcpy(first, &low, sizeof(low));
+  std::memcpy(last, &high, sizeof(high));
+}
+
 ACE3D_INLINE Floats splat(float x) { return Floats{x, x, x, x, x, x, x, x}; }
 ACE3D_INLINE Ints splat(int32_t x) { return Ints{x, x, x, x, x, x, x, x}; }
 
@@ -97,14 +105,26 @@ ACE3D_INLINE Ints lanes(uint32_t bits) {
 
 // ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)): this order on every machine.
 ACE3D_INLINE float sum(Floats v) {
+#if defined(__AVX2__)
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+#else
   const float a = v[0] + v[4], b = v[1] + v[5], c = v[2] + v[6], d = v[3] + v[7];
   return (a + c) + (b + d);
+#endif
 }
 
 ACE3D_INLINE float least(Floats v) {
+#if defined(__AVX2__)
+  const __m128 four = _mm_min_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+  const __m128 two = _mm_min_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)));
+#else
   float r = v[0];
   for (int i = 1; i < kLanes; ++i) r = v[i] < r ? v[i] : r;
   return r;
+#endif
 }
 
 // to[i] += factor * v[i], in double.

@@ -93,10 +93,12 @@ ACE3D_INLINE uint64_t voxels_of(const Ints* labels, int32_t label) {
 ACE3D_INLINE void store_labels(const BrickPlace& place, const VolumeShape& shape, const Ints* labels,
                                int32_t* to) {
   if (place.voxels == ~uint64_t{0}) {
-    for (int j = 0; j < 8; ++j) {
-      int32_t* row = to + voxel_index(place, 8 * j, shape);
-      std::memcpy(row, &labels[j], 16);
-      std::memcpy(row + shape.width, reinterpret_cast<const char*>(&labels[j]) + 16, 16);
+    int32_t* row = to + voxel_index(place, 0, shape);
+    for (int t = 0; t < kBrickSide; ++t, row += shape.height * shape.width) {
+      for (int pair = 0; pair < 2; ++pair) {
+        int32_t* at = row + 2 * pair * shape.width;
+        store_halves(at, at + shape.width, labels[2 * t + pair]);
+      }
     }
     return;
   }

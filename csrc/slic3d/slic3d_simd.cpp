@@ -18,6 +18,7 @@ template <int C>
 struct Candidates {
   float* rows;
   int64_t stride, size;
+  bool all_cover = false;  // whether each reaches every voxel of the box that the list is for
   const float* row(int r) const { return rows + r * stride; }
   float* row(int r) { return rows + r * stride; }
   const int32_t* index() const { return reinterpret_cast<const int32_t*>(row(3 + C)); }
@@ -37,7 +38,7 @@ Box box_at(int level, const int64_t at[3], const float* colors) {
 
 // Cost of each candidate at the middle of the box, kUnreached where it reaches no voxel of it. Returns the
 // least cost among those that reach every voxel, and in `best` its place; -1 where there is none.
-template <int C>
+template <int C, bool kAllCover>
 float middle_costs(const AssignTask& task, const Candidates<C>& from, const Box& box, float* costs,
                    int64_t* best) {
   Floats best_cost = splat(kUnreached);
@@ -48,6 +49,7 @@ float middle_costs(const AssignTask& task, const Candidates<C>& from, const Box&
     for (int axis = 0; axis < 3; ++axis) {
       const Floats d = load(from.row(axis) + i) - splat(box.middle[axis]);
       cost = fma(d * d, splat(task.weight[axis]), cost);
+      if constexpr (kAllCover) continue;
       const Floats low = d - splat(box.half[axis]), high = d + splat(box.half[axis]);
       const Floats reach = splat(task.reach[axis]), beyond = splat(task.reach[axis] + 1);
       touches &= (Ints)(low < beyond) & (Ints)(high >= -reach);
@@ -57,7 +59,7 @@ float middle_costs(const AssignTask& task, const Candidates<C>& from, const Box&
       const Floats d = load(from.row(3 + c) + i) - splat(box.colors[c]);
       cost = fma(d, d, cost);
     }
-    cost = select(touches, cost, splat(kUnreached));
+    if constexpr (!kAllCover) cost = select(touches, cost, splat(kUnreached));
     store(costs + i, cost);
     const Ints better = covers & (Ints)(cost < best_cost);
     best_cost = select(better, cost, best_cost);
@@ -67,18 +69,41 @@ float middle_costs(const AssignTask& task, const Candidates<C>& from, const Box&
   *best = -1;
   if (lowest < kUnreached) {
     const uint32_t lane = static_cast<uint32_t>(__builtin_ctz(bits((Ints)(best_cost == splat(lowest)))));
-    *best = best_place[lane];
+    int32_t places[kLanes];
+    store(places, best_place);
+    *best = places[lane];
   }
   return lowest;
+}
+
+// Which of eight candidates reach every voxel of the box.
+template <int C>
+Ints covering(const AssignTask& task, const Candidates<C>& from, const Box& box, int64_t i) {
+  Ints covers = splat(-1);
+  for (int axis = 0; axis < 3; ++axis) {
+    const Floats d = load(from.row(axis) + i) - splat(box.middle[axis]), half = splat(box.half[axis]);
+    covers &= (Ints)(d + half < splat(task.reach[axis] + 1)) & (Ints)(d - half >= splat(-task.reach[axis]));
+  }
+  return covers;
+}
+
+template <int C>
+float middle_costs(const AssignTask& task, const Candidates<C>& from, const Box& box, float* costs,
+                   int64_t* best) {
+  return from.all_cover ? middle_costs<C, true>(task, from, box, costs, best)
+                        : middle_costs<C, false>(task, from, box, costs, best);
 }
 
 // Keep the candidates that may win somewhere in the box. The difference of two costs is affine in position
 // and colour, so its least value over the box is its value in the middle less the sum of |slope| x half
 // width; where that is above zero against one that reaches the whole box, a candidate cannot win. Rounding is
 // given a margin.
+//
+// Returns whether all that are kept reach every voxel of the box.
 template <int C, class Emit>
-void for_possible(const AssignTask& task, const Candidates<C>& from, const Box& box, const float* costs,
+bool for_possible(const AssignTask& task, const Candidates<C>& from, const Box& box, const float* costs,
                   float lowest, int64_t best, const Emit& emit) {
+  bool all_cover = best >= 0;
   Floats slack = splat(0.0f), rival[3 + C], width[3 + C];
   if (best >= 0) {
     for (int f = 0; f < 3 + C; ++f) {
@@ -99,8 +124,11 @@ void for_possible(const AssignTask& task, const Candidates<C>& from, const Box& 
       keep &= (Ints)(bound <= splat(1e-5f) * (cost + slack));
     }
     const uint32_t kept = bits(keep);
-    if (kept != 0) emit(i, cost, kept);
+    if (kept == 0) continue;
+    if (all_cover && !from.all_cover) all_cover = (kept & ~bits(covering<C>(task, from, box, i))) == 0;
+    emit(i, cost, kept);
   }
+  return all_cover;
 }
 
 template <int C>
@@ -109,7 +137,7 @@ void narrow(const AssignTask& task, const Candidates<C>& from, const Box& box, f
   int64_t best = -1;
   const float lowest = middle_costs<C>(task, from, box, costs, &best);
   to.size = 0;
-  for_possible<C>(task, from, box, costs, lowest, best, [&](int64_t i, Floats, uint32_t kept) {
+  to.all_cover = for_possible<C>(task, from, box, costs, lowest, best, [&](int64_t i, Floats, uint32_t kept) {
     for (int r = 0; r < 4 + C; ++r) compress(to.row(r) + to.size, load(from.row(r) + i), kept);
     to.size += __builtin_popcount(kept);
   });
@@ -123,31 +151,24 @@ struct BrickCandidates : Candidates<C> {
   const float* costs() const { return this->row(4 + C); }
 };
 
-// Returns whether all of them reach the whole brick.
 template <int C>
-bool narrow_to_brick(const AssignTask& task, const Candidates<C>& from, const Box& box, float* costs,
+void narrow_to_brick(const AssignTask& task, const Candidates<C>& from, const Box& box, float* costs,
                      BrickCandidates<C>& to) {
   int64_t best = -1;
   const float lowest = middle_costs<C>(task, from, box, costs, &best);
   to.size = 0;
-  bool whole = best >= 0;
-  for_possible<C>(task, from, box, costs, lowest, best, [&](int64_t i, Floats cost, uint32_t kept) {
-    Ints covers = splat(-1);
-    for (int axis = 0; axis < 3; ++axis) {
-      const Floats d = load(from.row(axis) + i) - splat(box.middle[axis]), half = splat(box.half[axis]);
-      covers &= (Ints)(d + half < splat(task.reach[axis] + 1)) & (Ints)(d - half >= splat(-task.reach[axis]));
-    }
-    whole = whole && (kept & ~bits(covers)) == 0;
-    for (int f = 0; f < 3 + C; ++f) {
-      const float weight = f < 3 ? task.weight[f] : 1.0f;
-      const float middle = f < 3 ? box.middle[f] : box.colors[f - 3];
-      compress(to.row(f) + to.size, splat(-2.0f * weight) * (load(from.row(f) + i) - splat(middle)), kept);
-    }
-    compress(to.row(3 + C) + to.size, load(from.row(3 + C) + i), kept);
-    compress(to.row(4 + C) + to.size, cost, kept);
-    to.size += __builtin_popcount(kept);
-  });
-  return whole;
+  to.all_cover =
+      for_possible<C>(task, from, box, costs, lowest, best, [&](int64_t i, Floats cost, uint32_t kept) {
+        for (int f = 0; f < 3 + C; ++f) {
+          const float weight = f < 3 ? task.weight[f] : 1.0f;
+          const float middle = f < 3 ? box.middle[f] : box.colors[f - 3];
+          compress(to.row(f) + to.size, splat(-2.0f * weight) * (load(from.row(f) + i) - splat(middle)),
+                   kept);
+        }
+        compress(to.row(3 + C) + to.size, load(from.row(3 + C) + i), kept);
+        compress(to.row(4 + C) + to.size, cost, kept);
+        to.size += __builtin_popcount(kept);
+      });
 }
 
 // Which of the 64 voxels of a brick a centre reaches.
@@ -251,7 +272,8 @@ class Assigner {
 
  private:
   void assign_brick(const BrickPlace& place, const Box& box) {
-    const bool whole = narrow_to_brick<C>(task_, lists_[2], box, costs_, brick_);
+    narrow_to_brick<C>(task_, lists_[2], box, costs_, brick_);
+    const bool whole = brick_.all_cover;
     uint64_t left = place.voxels;
     Ints labels[8];
     if (whole && brick_.size == 1) {
