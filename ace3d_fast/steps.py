@@ -15,7 +15,7 @@ from ace3d_fast.config import RunOptions
 from ace3d_fast.engines.local import prefetch
 from ace3d_fast.errors import VideoError
 from ace3d_fast.learn.scores import average_gradients
-from ace3d_fast.learn.splits import Split, split_videos
+from ace3d_fast.learn.splits import Split, cross_fit, split_videos
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.probe import Fill, Probe
 from ace3d_fast.ops import reference
@@ -125,6 +125,8 @@ class Steps:
         mine = clips[clips["label"] == self.options.target_class].drop_duplicates("video")
         ids, groups = mine["video"].tolist(), mine["group"].tolist()
         if self.options.scores.disjoint_videos:
+            if len(clips[clips["label"] == self.options.target_class]) < 3 * self.options.concepts.min_clips:
+                return cross_fit(ids, groups)  # a third would hold too few clips to keep any concept
             return split_videos(ids, groups, seed=self.options.seed)
         everyone = frozenset(ids)
         return Split(everyone, everyone, everyone, False, dict(zip(ids, groups, strict=True)))
@@ -202,6 +204,7 @@ class Steps:
                 seed=options.seed,
             )
         distance = regions["distance"].to_numpy()
+        gated = cavs if responses is not None else {}
         retentions = {
             c: retention(
                 described.features,
@@ -211,7 +214,7 @@ class Steps:
                 num_members=options.scores.num_retention_members,
                 distance=distance,
             )
-            for c in cavs
+            for c in gated
         }
         effects = {}
         if responses is not None:

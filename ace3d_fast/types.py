@@ -224,7 +224,7 @@ class ClipFeatures:
     gradient : (C,) float32
         Gradient of the explained class's logit, summed over the grid; zeros where not asked for.
     region_gradients : (R, C) float32
-        The part of ``gradient`` inside each region: ``sum_p M_r(p) dA(p)``.
+        The part of ``gradient`` inside each region: ``sum_p M_r(p) dA(p)``; NaN for patch features.
     """
 
     features: NDArray[np.float32]

@@ -124,6 +124,19 @@ def test_few_videos_are_scored_leaving_one_out(planted, few, tmp_path):
     assert run.summary["split"] == "leave-one-out"
 
 
+def test_twelve_videos_of_one_clip_are_too_few_for_thirds(planted, tmp_path):
+    rows = [
+        f"{video},{name}"
+        for name, most in ((TARGET, 12), ("flicker", 3))
+        for video in sorted((planted.videos_folder / name).glob("*.mp4"))[:most]
+    ]
+    table = tmp_path / "videos.csv"
+    table.write_text("\n".join(["path,label", *rows]))
+    run = explain_planted(planted, tmp_path / "run", videos=table, **FEW)
+    assert run.summary["split"] == "leave-one-out"
+    assert run.summary["num_tested"] >= 1
+
+
 def test_the_published_recipe_runs_on_the_same_code(planted, few, tmp_path):
     run = explain_planted(planted, tmp_path / "run", videos=few, preset="stce", num_regions=[15, 30])
     assert run.config["concepts"]["num_clusters"] == 25
@@ -132,6 +145,8 @@ def test_the_published_recipe_runs_on_the_same_code(planted, few, tmp_path):
     assert len(tested) >= 1
     assert tested["region_effect"].isna().all()
     assert tested["tcav_sign"].between(0, 1).all()
+    assert tested["retention"].isna().all()
+    assert run.regions["sensitivity"].isna().all()
 
 
 def test_the_reference_backend_finds_the_same_scores(planted, few, tmp_path):

@@ -109,7 +109,9 @@ def score_effect(
         )
         null = values[pool].astype(np.float64)[sets] @ weights
         observed = float(values[rows].astype(np.float64) @ weights)
-        scores[name] = Score(observed, interval.low, interval.high, float(permutation_p(observed, null, "greater")))
+        scores[name] = Score(
+            observed, interval.low, interval.high, float(permutation_p(observed, null, "greater"))
+        )
     return scores
 
 

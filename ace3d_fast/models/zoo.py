@@ -100,13 +100,14 @@ def _entry(
 
 
 def _x3d(name: str, sampling: tuple[int, float, int, int]) -> ModelEntry:
-    """X3D of pytorchvideo ends in a softmax by default; explanations need the logits before it."""
     layers = ("blocks.4", "blocks.5.pool.pre_act")
-    return _entry(name, sampling, layers, convert_x3d_weights, head_activation=None)
+    return _entry(name, sampling, layers, convert_x3d_weights, **LOGITS)
 
 
+LOGITS = {"head_activation": None}  # some networks end in a softmax by default
 RESNET = ("blocks.3", "blocks.4")  # above the second, the head is linear
-POOLED_RESNET = ("blocks.4", "blocks.5")  # with a pool after the first stage
+POOLED_LOGITS = {"head_activation": None}  # some networks end in a softmax by default
+RESNET = ("blocks.4", "blocks.5")  # with a pool after the first stage
 SLOWFAST = (
     *("blocks.3.multipathway_blocks.0", "blocks.3.multipathway_blocks.1"),
     *("blocks.4.multipathway_blocks.0", "blocks.4.multipathway_blocks.1"),
@@ -118,7 +119,7 @@ ZOO: tuple[ModelEntry, ...] = (
     _entry("c2d_r50", (8, 3.75, 256, 224), POOLED_RESNET),
     _entry("i3d_r50", (8, 3.75, 256, 224), POOLED_RESNET),
     _entry("csn_r101", (32, 15.0, 256, 224), RESNET),
-    _entry("r2plus1d_r50", (16, 7.5, 256, 224), RESNET),
+    _entry("r2plus1d_r50", (16, 7.5, 256, 224), RESNET, **LOGITS),
     _x3d("x3d_xs", (4, 2.5, 182, 182)),
     _x3d("x3d_s", (13, 5.0, 182, 182)),
     _x3d("x3d_m", (16, 6.0, 256, 256)),

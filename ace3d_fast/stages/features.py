@@ -53,8 +53,9 @@ def describe_regions(
     watch = watch or Stopwatch()
     described = []
     for chunk in _chunks(clips, options.batch_clips):
-        whole = _pooled(chunk, network, num_frames, class_index, pool, watch)
-        if options.mode == "patch":
+        patches = options.mode == "patch"
+        whole = _pooled(chunk, network, num_frames, class_index, None if patches else pool, watch)
+        if patches:
             whole = [
                 ClipFeatures(
                     _patch_features(clip, table, network, options, num_frames, watch),
@@ -100,10 +101,13 @@ def _pooled(
     network: Network,
     num_frames: int,
     class_index: int | None,
-    pool: RegionPool,
+    pool: RegionPool | None,
     watch: Stopwatch,
 ) -> list[ClipFeatures]:
-    """Pool one forward per clip; a clip longer than the network's input goes in consecutive windows."""
+    """Pool one forward per clip; a clip longer than the network's input goes in consecutive windows.
+
+    Without ``pool`` only logits and the gradient of the whole clip are found; the rest is NaN.
+    """
     frames = torch.stack([clip.clip.network_frames for clip, _ in chunk])
     labels = torch.stack([clip.network_labels for clip, _ in chunk])
     num_regions = max(clip.num_regions for clip, _ in chunk)
@@ -143,18 +147,24 @@ class _Window(NamedTuple):
     region_gradients: Tensor
 
 
-def _pool_window(outputs: Outputs, labels: Tensor, num_regions: int, pool: RegionPool) -> _Window:
-    labels_there = labels.to(outputs.activation.device)
-    features = pool(outputs.activation, labels_there, num_regions).float().cpu()
+def _pool_window(outputs: Outputs, labels: Tensor, num_regions: int, pool: RegionPool | None) -> _Window:
     counts = [torch.bincount(clip.flatten() + 1, minlength=num_regions + 1)[1:] for clip in labels]
     sizes = torch.stack(counts)[..., None].float()
+    logits = outputs.logits.float().cpu()
+    num_clips, num_channels = outputs.activation.shape[:2]
+    blank = torch.full((num_clips, num_regions, num_channels), torch.nan)
+    total = torch.zeros(num_clips, num_channels)
+    if outputs.gradient is not None:
+        total = outputs.gradient.float().sum((2, 3, 4)).cpu()
+    if pool is None:
+        return _Window(blank, sizes, logits, total, blank)
+    labels_there = labels.to(outputs.activation.device)
+    features = pool(outputs.activation, labels_there, num_regions).float().cpu()
     if outputs.gradient is None:
-        flat = torch.zeros(len(features), features.shape[2])
-        return _Window(features, sizes, outputs.logits.float().cpu(), flat, torch.zeros_like(features))
+        return _Window(features, sizes, logits, total, torch.zeros_like(features))
     cell_voxels = labels[0, 0].numel() / outputs.gradient[0, 0].numel()
     slopes = pool(outputs.gradient, labels_there, num_regions).float().cpu() * sizes / cell_voxels
-    total = outputs.gradient.float().sum((2, 3, 4)).cpu()
-    return _Window(features, sizes, outputs.logits.float().cpu(), total, slopes)
+    return _Window(features, sizes, logits, total, slopes)
 
 
 def _patch_features(

@@ -48,6 +48,7 @@ class Evidence:
     cavs : dict of int to ConceptCav
         Concepts that are tested.
     retention : dict of int to float
+        Of the concepts whose regions were forwarded alone.
     members : dict of int to (n,) int64
         Regions of each concept that were chosen for forwards.
     negatives : (n,) int64
@@ -131,7 +132,7 @@ def score_concepts(evidence: Evidence, options: RunOptions) -> Scored:
             **permuted,
         )
         saturations.append(saturated)
-        kept = evidence.retention[name]
+        kept = evidence.retention.get(name, NAN)
         found["raw_score"] = raw
         found["raw_times_retention"] = Score(raw.value * kept, raw.low * kept, raw.high * kept)
         directions = [cav.directions(str(group)) for group in evidence.gradients.groups]

@@ -2,8 +2,8 @@
 
 Frame ``k`` of a clip is the source frame nearest ``k / segment_fps`` by its timestamp (the earlier of two
 equally near), counted from the first frame. FFmpeg's swscale converts the colour and scales in one pass, only
-for the frames that are used; its bilinear filter widens when it shrinks, so it does not alias. Against
-float arithmetic on the full-size RGB frame it differs by about one grey level.
+for the frames that are used; its bilinear filter widens when it shrinks, so it does not alias. Colours
+are right on average; converting at full size without these flags, as is common, is one grey level too dark.
 """
 
 from __future__ import annotations
