@@ -106,8 +106,7 @@ def _x3d(name: str, sampling: tuple[int, float, int, int]) -> ModelEntry:
 
 LOGITS = {"head_activation": None}  # some networks end in a softmax by default
 RESNET = ("blocks.3", "blocks.4")  # above the second, the head is linear
-POOLED_LOGITS = {"head_activation": None}  # some networks end in a softmax by default
-RESNET = ("blocks.4", "blocks.5")  # with a pool after the first stage
+POOLED_RESNET = ("blocks.4", "blocks.5")  # with a pool after the first stage
 SLOWFAST = (
     *("blocks.3.multipathway_blocks.0", "blocks.3.multipathway_blocks.1"),
     *("blocks.4.multipathway_blocks.0", "blocks.4.multipathway_blocks.1"),
