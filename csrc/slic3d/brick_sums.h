@@ -123,18 +123,22 @@ ACE3D_INLINE void add_voxels(const AssignTask& task, const BrickPlace& place, ui
     sums[1 + axis] +=
         count * place.first[axis] + __builtin_popcountll(won & odd) + 2 * __builtin_popcountll(won & upper);
   }
-  for (int c = 0; c < C; ++c) {
-    float total = place.totals[c];
-    if (won != place.voxels) {
-      Floats part = splat(0.0f);
-      for (int j = 0; j < 8; ++j) {
-        const Ints mask = lanes(won >> (8 * j) & 0xff);
-        part += (Floats)(mask & (Ints)load(place.colors + c * kBrickVoxels + j * kLanes));
+  float totals[C];
+  if (won == place.voxels) {
+    for (int c = 0; c < C; ++c) totals[c] = place.totals[c];
+  } else {
+    Floats parts[C] = {};
+    for (int j = 0; j < 8; ++j) {
+      const Ints mask = lanes(won >> (8 * j) & 0xff);
+      for (int c = 0; c < C; ++c) {
+        parts[c] += (Floats)(mask & (Ints)load(place.colors + c * kBrickVoxels + j * kLanes));
       }
-      total = sum(part);
     }
+    for (int c = 0; c < C; ++c) totals[c] = sum(parts[c]);
+  }
+  for (int c = 0; c < C; ++c) {
     const double units =
-        static_cast<double>(total) + static_cast<double>(place.box[c]) * static_cast<double>(count);
+        static_cast<double>(totals[c]) + static_cast<double>(place.box[c]) * static_cast<double>(count);
     sums[kSumsBeforeColors + c] += round_to_integer(units * task.color_scale);
   }
 }

@@ -246,8 +246,10 @@ class Assigner {
     for (int level = 0; level < 3; ++level) {
       lists_[level] = {scratch + (1 + level * (4 + C)) * task.stride, task.stride, 0};
     }
-    brick_.rows = scratch + (1 + 3 * (4 + C)) * task.stride;
-    brick_.stride = task.stride;
+    for (int i = 0; i < 8; ++i) {
+      bricks_[i].rows = scratch + (1 + 3 * (4 + C) + i * (5 + C)) * task.stride;
+      bricks_[i].stride = task.stride;
+    }
   }
 
   void assign_block(const Block& block) {
@@ -263,35 +265,43 @@ class Assigner {
         volume_, block,
         [&](const int64_t part[3]) {
           narrow<C>(task_, lists_[1], box_at(1, part, color_box(volume_, 1, part)), costs_, lists_[2]);
+          num_bricks_ = 0;
         },
+        // The candidates of all bricks of the part first: the processor works on several at a time.
         [&](const BrickPlace& place, const int64_t brick[3]) {
-          assign_brick(place, box_at(0, brick, place.box));
+          const float* next = place.box + record_floats(C);
+          for (int64_t i = 0; i < record_floats(C); i += 16) __builtin_prefetch(next + i);
+          boxes_[num_bricks_] = box_at(0, brick, place.box);
+          places_[num_bricks_] = place;
+          narrow_to_brick<C>(task_, lists_[2], boxes_[num_bricks_], costs_, bricks_[num_bricks_]);
+          ++num_bricks_;
         },
-        [](const int64_t[3]) {});
+        [&](const int64_t[3]) {
+          for (int i = 0; i < num_bricks_; ++i) assign_brick(places_[i], boxes_[i], bricks_[i]);
+        });
   }
 
  private:
-  void assign_brick(const BrickPlace& place, const Box& box) {
-    narrow_to_brick<C>(task_, lists_[2], box, costs_, brick_);
-    const bool whole = brick_.all_cover;
+  void assign_brick(const BrickPlace& place, const Box& box, const BrickCandidates<C>& candidates) {
+    const bool whole = candidates.all_cover;
     uint64_t left = place.voxels;
     Ints labels[8];
-    if (whole && brick_.size == 1) {
-      const int32_t label = brick_.index()[0];
+    if (whole && candidates.size == 1) {
+      const int32_t label = candidates.index()[0];
       for (Ints& vector : labels) vector = splat(label);
     } else if (whole) {
-      assign_voxels<C, true>(task_, brick_, box, place.colors, labels);
+      assign_voxels<C, true>(task_, candidates, box, place.colors, labels);
     } else {
-      assign_voxels<C, false>(task_, brick_, box, place.colors, labels);
+      assign_voxels<C, false>(task_, candidates, box, place.colors, labels);
       const uint64_t kept = keep_old_labels(place, task_.labels, volume_.shape, labels);
       if (task_.accumulate) add_kept(place, kept, labels);
       left &= ~kept;
     }
     store_labels(place, volume_.shape, labels, task_.labels);
     if (!task_.accumulate) return;
-    for (int64_t s = 0; s < brick_.size && left != 0; ++s) {
-      const int32_t label = brick_.index()[s];
-      const uint64_t won = s + 1 == brick_.size ? left : voxels_of(labels, label) & left;
+    for (int64_t s = 0; s < candidates.size && left != 0; ++s) {
+      const int32_t label = candidates.index()[s];
+      const uint64_t won = s + 1 == candidates.size ? left : voxels_of(labels, label) & left;
       left &= ~won;
       if (won != 0) add_voxels<C>(task_, place, won, label, sums_);
     }
@@ -311,7 +321,11 @@ class Assigner {
   int64_t* sums_;
   float* costs_;
   Candidates<C> lists_[3];
-  BrickCandidates<C> brick_;
+  // Of the bricks of the part at hand.
+  int num_bricks_ = 0;
+  BrickCandidates<C> bricks_[8];
+  BrickPlace places_[8];
+  Box boxes_[8];
   int64_t group_[3] = {-1, -1, -1};
 };
 

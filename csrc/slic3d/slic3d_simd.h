@@ -13,9 +13,9 @@
 
 namespace ace3d {
 
-// Costs, three lists of candidates, and the list of a brick.
+// Costs, three lists of candidates, and those of eight bricks.
 inline int64_t scratch_floats(int64_t stride, int64_t channels) {
-  return (1 + 3 * (4 + channels) + 5 + channels) * stride;
+  return (1 + 3 * (4 + channels) + 8 * (5 + channels)) * stride;
 }
 
 #define ACE3D_SLIC3D_KERNELS(ISA)                                                                            \
