@@ -6,8 +6,10 @@ BIN := .venv/bin
 NATIVE := CMakeLists.txt setup.py $(wildcard tools/*.py csrc/*.cpp csrc/*/*)
 CXX_FILES := $(wildcard csrc/*.cpp csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu tests/csrc/*.cpp tests/csrc/*.h)
 
-# Without an NVIDIA driver, torch without CUDA: a tenth of the download.
-TORCH_INDEX ?= $(if $(shell command -v nvidia-smi),,--extra-index-url https://download.pytorch.org/whl/cpu)
+# Without an NVIDIA driver, torch without CUDA: a tenth of the download. A machine that tells pip where to find
+# packages is left to it.
+OWN_SOURCES := $(or $(shell command -v nvidia-smi),$(PIP_FIND_LINKS),$(PIP_INDEX_URL),$(PIP_EXTRA_INDEX_URL))
+TORCH_INDEX ?= $(if $(OWN_SOURCES),,--extra-index-url https://download.pytorch.org/whl/cpu)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Worker threads that wait must not spin: on a busy machine they take the cores from those that work.
