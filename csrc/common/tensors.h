@@ -5,8 +5,8 @@
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
+#include "common/volume.h"
 #include "region_pool/region_pool.h"
-#include "smooth/smooth.h"
 
 namespace ace3d {
 

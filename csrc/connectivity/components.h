@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "smooth/smooth.h"
+#include "common/volume.h"
 
 namespace ace3d {
 

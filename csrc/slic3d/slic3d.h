@@ -21,7 +21,7 @@
 
 #include <cstdint>
 
-#include "smooth/smooth.h"
+#include "common/volume.h"
 
 namespace ace3d {
 

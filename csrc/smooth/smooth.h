@@ -8,12 +8,9 @@
 
 #include <cstdint>
 
-namespace ace3d {
+#include "common/volume.h"
 
-struct VolumeShape {
-  int64_t depth, height, width;
-  int64_t num_voxels() const { return depth * height * width; }
-};
+namespace ace3d {
 
 template <class T>
 void gaussian_smooth_cpu(const T* volume, T* out, int64_t num_volumes, VolumeShape shape,
