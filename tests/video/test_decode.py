@@ -294,13 +294,19 @@ def test_a_bad_video_has_one_line_that_says_why(bad, name, capfd):
     assert out + err == ""  # FFmpeg keeps quiet
 
 
-def test_a_video_with_damage_inside_is_read_on_and_one_of_rubble_is_refused(tmp_path):
+def test_a_video_with_a_scratch_is_read_and_one_with_more_damage_is_refused(tmp_path):
     whole = write_video(tmp_path / "whole.mp4", noise_frames(60), 10)
     data = bytearray(whole.read_bytes())
     start = data.index(b"mdat") + len(data) // 2
     data[start : start + 40] = os.urandom(40)
     (tmp_path / "scratch.mp4").write_bytes(data)
     assert len(list(read_clips(video_of(tmp_path / "scratch.mp4"), sampling(4, 10)))) >= 10
+    begin = len(data) * 2 // 3
+    (tmp_path / "worn.mp4").write_bytes(bytes(data[:begin]) + b"\xff" * (len(data) - begin))
+    with pytest.raises(
+        VideoError, match=r"to decode, got \d+ of 6\d packets that do not; the file is damaged"
+    ):
+        list(read_clips(video_of(tmp_path / "worn.mp4"), sampling(4, 10)))
     begin = data.index(b"mdat") + 600
     data[begin:] = b"\xff" * (len(data) - begin)
     (tmp_path / "rubble.mp4").write_bytes(data)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ace3d_fast.errors import InputError
+from ace3d_fast.video import planted
 from ace3d_fast.video.decode import read_clips
 from ace3d_fast.video.inputs import list_videos
 from ace3d_fast.video.planted import (
@@ -77,6 +78,16 @@ def test_discs_move_their_way_and_their_twin_stands():
             assert np.ptp(centre_columns(mask)) == 0
             return
     pytest.fail("no static disc in 30 clips")
+
+
+@pytest.mark.parametrize("name", ["disc_right", "disc_left"])
+def test_moving_discs_stay_inside_for_a_clip_and_enter_again_in_a_longer_one(name):
+    paths = [planted._path(name, 0, 64, 9, 16, np.random.default_rng(seed)) for seed in range(500)]
+    assert (np.min(paths), np.max(paths)) == (9, 54)
+    long = planted._path(name, 0, 64, 9, 100, np.random.default_rng(0))
+    assert -10 <= long.min() <= -7  # almost or wholly outside, at either end
+    assert 70 <= long.max() <= 73
+    assert (np.abs(np.diff(long)) > 60).sum() >= 1
 
 
 def brightness(name: str, seed: int = 0) -> np.ndarray:
