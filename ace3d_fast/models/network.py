@@ -192,7 +192,7 @@ class _Seen:
 def _watch(part: nn.Module, layer: str, *, differentiate: bool = False) -> Iterator[_Seen]:
     """Collect what ``part`` puts out; to ``differentiate``, the rest of the forward starts from a leaf.
 
-    The forward runs without gradients up to the layer and with gradients above it.
+    The forward, which begins without gradients, has them above the layer.
     """
     seen = _Seen(layer)
 
@@ -207,12 +207,10 @@ def _watch(part: nn.Module, layer: str, *, differentiate: bool = False) -> Itera
         return grid.restore(leaf.clone())
 
     handle = part.register_forward_hook(hook)
-    before = torch.is_grad_enabled()
     try:
         yield seen
     finally:
         handle.remove()
-        torch.set_grad_enabled(before)
 
 
 def _copy(values: Tensor) -> Tensor:
