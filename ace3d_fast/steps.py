@@ -85,21 +85,14 @@ class Steps:
             on_bad_video=skip,
             watch=watch,
         )
-        tables: list[pd.DataFrame] = []
-        rows: list[dict[str, Any]] = []
-        found: list[ClipFeatures] = []
+        described: list[tuple[dict[str, Any], pd.DataFrame, ClipFeatures]] = []
         self.progress.start("decode, segment, forward", len(videos))
         for block in prefetch(blocks):
             video = block[0].video
             explained = video.label == options.target_class
             with watch.time("segment"):
                 cut = cut_supervoxels(block, options.segment, backend=backend)
-            for clip, table in cut:
-                about: dict[str, Any] = {"video": video.id, "label": video.label, "group": video.group}
-                about |= {"clip": clip.clip.index, "start_seconds": clip.clip.start_seconds}
-                tables.append(table.assign(**about, clip_id=len(rows)))
-                rows.append({"clip_id": len(rows), **about})
-            found += describe_regions(
+            found = describe_regions(
                 cut,
                 self.network,
                 options.features,
@@ -108,6 +101,10 @@ class Steps:
                 pool=backend.region_pool,
                 watch=watch,
             )
+            for (clip, table), features in zip(cut, found, strict=True):
+                about: dict[str, Any] = {"video": video.id, "label": video.label, "group": video.group}
+                about |= {"clip": clip.clip.index, "start_seconds": clip.clip.start_seconds}
+                described.append((about, table, features))
             with watch.time("store"):
                 self.run.write_clips([clip if explained else clip.thinned() for clip, _ in cut])
             if block[0].index == 0:
@@ -116,8 +113,11 @@ class Steps:
         bad = {row["video"] for row in skipped}
         usable = [video for video in videos if video.id not in bad]
         check_videos(usable, options.target_class, skipped)
+        for name in sorted(bad):
+            self.run.drop_clips(name)  # a file can turn out to be broken after its first clips
         self.run.write_videos(usable)
-        return _gather(tables, rows, found, skipped, center=options.features.center)
+        sound = [entry for entry in described if entry[0]["video"] not in bad]
+        return _gather(sound, skipped, center=options.features.center)
 
     def split(self, described: Described) -> Split:
         """Decide which videos of the class discover, train and score."""
@@ -291,13 +291,14 @@ def headline(options: RunOptions) -> str:
 
 
 def _gather(
-    tables: Sequence[pd.DataFrame],
-    rows: Sequence[dict[str, Any]],
-    found: Sequence[ClipFeatures],
+    described: Sequence[tuple[dict[str, Any], pd.DataFrame, ClipFeatures]],
     skipped: list[dict[str, str]],
     *,
     center: bool,
 ) -> Described:
+    rows = [{"clip_id": i, **about} for i, (about, _, _) in enumerate(described)]
+    tables = [table.assign(**row) for row, (_, table, _) in zip(rows, described, strict=True)]
+    found = [features for _, _, features in described]
     regions = pd.concat(tables, ignore_index=True)
     regions = regions.astype({"clip": np.int32, "clip_id": np.int32})
     features = np.concatenate([clip.features for clip in found])

@@ -112,8 +112,7 @@ class RunFolder:
         return {row["id"]: Video(row["id"], Path(row["path"]), row["label"], row["group"]) for row in rows}
 
     def _shard(self, video: str, index: int) -> Path:
-        name = hashlib.sha256(video.encode()).hexdigest()[:16]
-        return self.path / "clips" / f"{name}-{index // SHARD_CLIPS:05d}.safetensors"
+        return self.path / "clips" / f"{_shard_name(video)}-{index // SHARD_CLIPS:05d}.safetensors"
 
     def read_clip(self, video: str, index: int) -> SegmentedClip:
         """Clip ``index`` of ``video`` with its supervoxels."""
@@ -172,6 +171,11 @@ class RunFolder:
         first = clips[0].clip
         (self.path / "clips").mkdir(exist_ok=True)
         save_tensors(tensors, self._shard(first.video.id, first.index), metadata={"clips": json.dumps(about)})
+
+    def drop_clips(self, video: str) -> None:
+        """Remove the clips of ``video`` that were stored, if any."""
+        for path in (self.path / "clips").glob(f"{_shard_name(video)}-*.safetensors"):
+            path.unlink()
 
     # Internals --------------------------------------------------------------------------------
 
@@ -234,6 +238,10 @@ class Workplace:
         if self.out.exists():
             shutil.rmtree(self.out)
         self.partial.rename(self.out)
+
+
+def _shard_name(video: str) -> str:
+    return hashlib.sha256(video.encode()).hexdigest()[:16]
 
 
 def _plain(value: object) -> object:

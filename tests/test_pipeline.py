@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from ace3d_fast import RunFolder, explain
-from ace3d_fast.errors import InputError, RunFolderError
+from ace3d_fast.errors import InputError, RunFolderError, VideoError
 from ace3d_fast.models.planted import PlantedNet
+from ace3d_fast.stages import clips
 from ace3d_fast.tables import CONCEPT_COLUMNS, REGION_COLUMNS
 from ace3d_fast.video.planted import CLASSES, PRIMITIVES, read_truth
 
@@ -177,6 +178,24 @@ def test_a_bad_video_is_skipped_and_listed(planted, few, tmp_path):
     assert skipped["video"].endswith("notes.mp4")
     assert skipped["reason"]
     assert run.summary["num_target_videos"] == 6
+
+
+def test_a_video_that_breaks_after_its_first_clips_is_skipped_whole(planted, few, tmp_path, monkeypatch):
+    broken = sorted((few / CLASSES[1]).glob("*.mp4"))[0]
+    read_whole = clips.read_clips
+
+    def read(video, sampling):
+        yield from read_whole(video, sampling)
+        if video.path.name == broken.name:
+            raise VideoError(f"read_clips: expected {video.path} to decode, got garbage")
+
+    monkeypatch.setattr(clips, "read_clips", read)
+    run = explain_planted(planted, tmp_path / "run", videos=few, **FEW)
+    (skipped,) = run.summary["skipped"]
+    assert skipped["video"].endswith(broken.name)
+    assert not run.regions["video"].str.endswith(broken.name).any()
+    assert len(list((run.path / "clips").glob("*.safetensors"))) == len(run.videos) == 17
+    assert run.regions["clip_id"].nunique() == run.regions["clip_id"].max() + 1 == 17
 
 
 class NanNet(PlantedNet):
