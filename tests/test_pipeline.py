@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ace3d_fast import RunFolder, explain
+from ace3d_fast import RunFolder, explain, steps
 from ace3d_fast.errors import InputError, RunFolderError, VideoError
 from ace3d_fast.models.planted import PlantedNet
 from ace3d_fast.stages import clips
@@ -190,6 +190,7 @@ def test_a_video_that_breaks_after_its_first_clips_is_skipped_whole(planted, few
             raise VideoError(f"read_clips: expected {video.path} to decode, got garbage")
 
     monkeypatch.setattr(clips, "read_clips", read)
+    monkeypatch.setattr(steps, "SHARD_CLIPS", 1)  # the first clip is used before the fault shows
     run = explain_planted(planted, tmp_path / "run", videos=few, **FEW)
     (skipped,) = run.summary["skipped"]
     assert skipped["video"].endswith(broken.name)
