@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "stages": {"ops", "learn", "video", "models", "store"},
     "tables": {"stages", "learn"},
     "summary": {"learn"},
+    "segmentation_metrics": {"ops"},
     "engines": {"stages"},
     "steps": {"engines", "stages", "tables", "ops", "learn", "models", "store"},
     "pipeline": {
