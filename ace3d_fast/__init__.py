@@ -29,12 +29,14 @@ _HOMES = {
     "slic3d": "ace3d_fast.ops",
     "region_pool": "ace3d_fast.ops",
     "region_overlap": "ace3d_fast.ops",
+    "region_patches": "ace3d_fast.ops",
 }
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from ace3d_fast.api import explain as explain
     from ace3d_fast.ops.region_overlap import region_overlap as region_overlap
+    from ace3d_fast.ops.region_patches import region_patches as region_patches
     from ace3d_fast.ops.region_pool import region_pool as region_pool
     from ace3d_fast.ops.segment import segment_clips as segment_clips
     from ace3d_fast.ops.slic3d import slic3d as slic3d

@@ -11,6 +11,7 @@
 #include "common/tensors.h"
 #include "connectivity/connectivity.h"
 #include "region_overlap/region_overlap.h"
+#include "region_patches/region_patches.h"
 #include "region_pool/region_pool.h"
 #include "slic3d/bricks.h"
 #include "slic3d/slic3d.h"
@@ -167,6 +168,20 @@ Tensor region_overlap(const Tensor& a, const Tensor& b, int64_t num_a, int64_t n
   return counts;
 }
 
+// `boxes`: first frame, top, bottom, left and right of each patch; `size`: frames, rows and columns of a
+// patch.
+Tensor region_patches(const Tensor& frames, const Tensor& labels, std::vector<int64_t> regions,
+                      std::vector<int64_t> boxes, std::vector<int64_t> size, int64_t fill,
+                      std::vector<double> scale, std::vector<double> shift) {
+  const int64_t num_patches = static_cast<int64_t>(regions.size());
+  const RegionPatchesShape shape{volume_of(labels), labels.size(0), num_patches, {size[0], size[1], size[2]}};
+  const std::vector<RegionBox> cuts = region_boxes(regions, boxes);
+  Tensor patches = new_empty(frames, {num_patches, size[0], size[1], size[2], 3}, ScalarType::Float);
+  region_patches_cpu(input<uint8_t>(frames), input<int32_t>(labels), shape, cuts.data(),
+                     pixel_scale(fill, scale, shift), output<float>(patches));
+  return patches;
+}
+
 }  // namespace
 
 STABLE_TORCH_LIBRARY(ace3d, library) {
@@ -179,6 +194,9 @@ STABLE_TORCH_LIBRARY(ace3d, library) {
   library.def("region_sums(Tensor features, Tensor labels, int num_regions) -> (Tensor, Tensor)");
   library.def("region_spread(Tensor grad_sums, Tensor labels, int[] grid) -> Tensor");
   library.def("region_overlap(Tensor a, Tensor b, int num_a, int num_b) -> Tensor");
+  library.def(
+      "region_patches(Tensor frames, Tensor labels, int[] regions, int[] boxes, int[] size, int fill, "
+      "float[] scale, float[] shift) -> Tensor");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(ace3d, CPU, library) {
@@ -190,6 +208,7 @@ STABLE_TORCH_LIBRARY_IMPL(ace3d, CPU, library) {
   library.impl("region_sums", TORCH_BOX(&region_sums));
   library.impl("region_spread", TORCH_BOX(&region_spread));
   library.impl("region_overlap", TORCH_BOX(&region_overlap));
+  library.impl("region_patches", TORCH_BOX(&region_patches));
 }
 
 }  // namespace ace3d

@@ -5,7 +5,10 @@
 #include <torch/csrc/stable/ops.h>
 #include <torch/csrc/stable/tensor.h>
 
+#include <vector>
+
 #include "common/volume.h"
+#include "region_patches/region_patches.h"
 #include "region_pool/region_pool.h"
 
 namespace ace3d {
@@ -40,6 +43,27 @@ RegionPoolShape region_pool_shape(const Tensor& labels, int64_t channels, const 
           num_regions,
           {grid[0], grid[1], grid[2]},
           {labels.size(2), labels.size(3), labels.size(4)}};
+}
+
+// From a region, and five numbers (first frame, top, bottom, left, right), for each patch.
+inline std::vector<RegionBox> region_boxes(const std::vector<int64_t>& regions,
+                                           const std::vector<int64_t>& boxes) {
+  std::vector<RegionBox> cuts(regions.size());
+  for (size_t i = 0; i < cuts.size(); ++i) {
+    const auto at = [&](size_t k) { return static_cast<int32_t>(boxes[5 * i + k]); };
+    cuts[i] = {static_cast<int32_t>(regions[i]), at(0), at(1), at(2), at(3), at(4)};
+  }
+  return cuts;
+}
+
+inline PixelScale pixel_scale(int64_t fill, const std::vector<double>& scale,
+                              const std::vector<double>& shift) {
+  PixelScale pixels{static_cast<uint8_t>(fill), {}, {}};
+  for (int c = 0; c < 3; ++c) {
+    pixels.scale[c] = static_cast<float>(scale[c]);
+    pixels.shift[c] = static_cast<float>(shift[c]);
+  }
+  return pixels;
 }
 
 }  // namespace ace3d

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ace3d_fast.ops.reference.color import clips_to_lab, rgb_to_lab
 from ace3d_fast.ops.reference.connectivity import enforce_connectivity
 from ace3d_fast.ops.reference.region_overlap import region_overlap
+from ace3d_fast.ops.reference.region_patches import region_patches
 from ace3d_fast.ops.reference.region_pool import region_pool, region_sums
 from ace3d_fast.ops.reference.segment import segment_clips
 from ace3d_fast.ops.reference.slic3d import slic3d
@@ -19,6 +20,7 @@ __all__ = [
     "enforce_connectivity",
     "gaussian_smooth",
     "region_overlap",
+    "region_patches",
     "region_pool",
     "region_sums",
     "rgb_to_lab",
