@@ -129,24 +129,41 @@ std::tuple<Tensor, Tensor> enforce_connectivity(const Tensor& labels, std::vecto
   return {out, num_labels};
 }
 
-std::tuple<Tensor, Tensor> region_sums(const Tensor& features, const Tensor& labels, int64_t num_regions) {
-  const int64_t grid[3] = {features.size(2), features.size(3), features.size(4)};
-  const RegionPoolShape shape = region_pool_shape(labels, features.size(1), grid, num_regions);
-  Tensor sums = new_empty(features, {shape.num_clips, num_regions, shape.num_channels});
-  Tensor counts = new_empty(labels, {shape.num_clips, num_regions}, ScalarType::Long);
+// Sums, or with `mean` means in the type of the features.
+std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& labels,
+                                       std::vector<int64_t> num_regions, bool mean) {
+  const RegionPoolShape shape = region_pool_shape(labels, features.size(1), grid_of(features), num_regions);
+  Tensor pooled = new_empty(features, {shape.num_clips, shape.num_regions, shape.num_channels});
+  Tensor counts = new_empty(labels, {shape.num_clips, shape.num_regions}, ScalarType::Long);
   if (features.scalar_type() == ScalarType::Double) {
-    region_sums_cpu(input<double>(features), input<int32_t>(labels), shape, output<double>(sums),
+    region_pool_cpu(input<double>(features), input<int32_t>(labels), shape, mean, output<double>(pooled),
                     output<int64_t>(counts));
   } else {
-    region_sums_cpu(input<float>(features), input<int32_t>(labels), shape, output<float>(sums),
+    region_pool_cpu(input<float>(features), input<int32_t>(labels), shape, mean, output<float>(pooled),
                     output<int64_t>(counts));
   }
-  return {sums, counts};
+  return {pooled, counts};
 }
 
-Tensor region_spread(const Tensor& grad_sums, const Tensor& labels, std::vector<int64_t> grid) {
-  const RegionPoolShape shape = region_pool_shape(labels, grad_sums.size(2), grid, grad_sums.size(1));
-  Tensor grad = new_empty(grad_sums, {shape.num_clips, shape.num_channels, grid[0], grid[1], grid[2]});
+std::tuple<Tensor, Tensor> region_max(const Tensor& features, const Tensor& labels,
+                                      std::vector<int64_t> num_regions) {
+  const RegionPoolShape shape = region_pool_shape(labels, features.size(1), grid_of(features), num_regions);
+  Tensor values = new_empty(features, {shape.num_clips, shape.num_regions, shape.num_channels});
+  Tensor cells = new_empty(labels, {shape.num_clips, shape.num_regions, shape.num_channels});
+  if (features.scalar_type() == ScalarType::Double) {
+    region_max_cpu(input<double>(features), input<int32_t>(labels), shape, output<double>(values),
+                   output<int32_t>(cells));
+  } else {
+    region_max_cpu(input<float>(features), input<int32_t>(labels), shape, output<float>(values),
+                   output<int32_t>(cells));
+  }
+  return {values, cells};
+}
+
+Tensor region_spread(const Tensor& grad_sums, const Tensor& labels, std::vector<int64_t> num_regions,
+                     std::vector<int64_t> grid, ScalarType type) {
+  const RegionPoolShape shape = region_pool_shape(labels, grad_sums.size(2), grid, num_regions);
+  Tensor grad = new_empty(grad_sums, {shape.num_clips, shape.num_channels, grid[0], grid[1], grid[2]}, type);
   if (grad_sums.scalar_type() == ScalarType::Double) {
     region_spread_cpu(input<double>(grad_sums), input<int32_t>(labels), shape, output<double>(grad));
   } else {
@@ -191,8 +208,14 @@ STABLE_TORCH_LIBRARY(ace3d, library) {
   library.def(
       "slic3d(Tensor volume, int[] grids, float compactness, int num_iterations, float[] spacing) -> Tensor");
   library.def("enforce_connectivity(Tensor labels, int[] min_sizes, int[] max_sizes) -> (Tensor, Tensor)");
-  library.def("region_sums(Tensor features, Tensor labels, int num_regions) -> (Tensor, Tensor)");
-  library.def("region_spread(Tensor grad_sums, Tensor labels, int[] grid) -> Tensor");
+  // `num_regions`: regions of each label map, numbered one map after the other in the results; or one number
+  // for all maps, which then share their regions.
+  library.def(
+      "region_pool(Tensor features, Tensor labels, int[] num_regions, bool mean) -> (Tensor, Tensor)");
+  library.def("region_max(Tensor features, Tensor labels, int[] num_regions) -> (Tensor, Tensor)");
+  library.def(
+      "region_spread(Tensor grad_sums, Tensor labels, int[] num_regions, int[] grid, ScalarType type) -> "
+      "Tensor");
   library.def("region_overlap(Tensor a, Tensor b, int num_a, int num_b) -> Tensor");
   library.def(
       "region_patches(Tensor frames, Tensor labels, int[] regions, int[] boxes, int[] size, int fill, "
@@ -205,7 +228,8 @@ STABLE_TORCH_LIBRARY_IMPL(ace3d, CPU, library) {
   library.impl("gaussian_smooth", TORCH_BOX(&gaussian_smooth));
   library.impl("slic3d", TORCH_BOX(&slic3d));
   library.impl("enforce_connectivity", TORCH_BOX(&enforce_connectivity));
-  library.impl("region_sums", TORCH_BOX(&region_sums));
+  library.impl("region_pool", TORCH_BOX(&region_pool));
+  library.impl("region_max", TORCH_BOX(&region_max));
   library.impl("region_spread", TORCH_BOX(&region_spread));
   library.impl("region_overlap", TORCH_BOX(&region_overlap));
   library.impl("region_patches", TORCH_BOX(&region_patches));

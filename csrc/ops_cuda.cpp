@@ -3,6 +3,7 @@
 #include <torch/csrc/stable/accelerator.h>
 
 #include <tuple>
+#include <vector>
 
 #include "common/tensors.h"
 #include "region_pool/region_pool.h"
@@ -21,21 +22,27 @@ void* current_stream(const Tensor& tensor) {
   return stream;
 }
 
-std::tuple<Tensor, Tensor> region_sums(const Tensor& features, const Tensor& labels, int64_t num_regions) {
-  STD_TORCH_CHECK(features.scalar_type() == ScalarType::Float,
-                  "region_sums on CUDA: expected float32 features");
+std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& labels,
+                                       std::vector<int64_t> num_regions, bool mean) {
+  STD_TORCH_CHECK(features.scalar_type() == ScalarType::Float && features.is_contiguous(),
+                  "region_pool on CUDA: expected contiguous float32 features");
+  STD_TORCH_CHECK(num_regions.size() == 1, "region_pool on CUDA: expected one number of regions");
   const torch::stable::accelerator::DeviceGuard guard(features.get_device_index());
-  const int64_t grid[3] = {features.size(2), features.size(3), features.size(4)};
-  const RegionPoolShape shape = region_pool_shape(labels, features.size(1), grid, num_regions);
-  Tensor sums = torch::stable::new_empty(features, {shape.num_clips, num_regions, shape.num_channels});
-  Tensor counts = torch::stable::new_empty(labels, {shape.num_clips, num_regions}, ScalarType::Long);
-  launch_region_sums(input<float>(features), input<int32_t>(labels), shape, output<float>(sums),
+  const RegionGrid grid{labels.size(0),
+                        features.size(1),
+                        labels.size(1),
+                        num_regions[0],
+                        {features.size(2), features.size(3), features.size(4)},
+                        {labels.size(2), labels.size(3), labels.size(4)}};
+  Tensor pooled = torch::stable::new_empty(features, {grid.num_clips, grid.num_regions, grid.num_channels});
+  Tensor counts = torch::stable::new_empty(labels, {grid.num_clips, grid.num_regions}, ScalarType::Long);
+  launch_region_pool(input<float>(features), input<int32_t>(labels), grid, mean, output<float>(pooled),
                      output<int64_t>(counts), current_stream(features));
-  return {sums, counts};
+  return {pooled, counts};
 }
 
 }  // namespace
 
-STABLE_TORCH_LIBRARY_IMPL(ace3d, CUDA, library) { library.impl("region_sums", TORCH_BOX(&region_sums)); }
+STABLE_TORCH_LIBRARY_IMPL(ace3d, CUDA, library) { library.impl("region_pool", TORCH_BOX(&region_pool)); }
 
 }  // namespace ace3d

@@ -33,16 +33,28 @@ T* output(const Tensor& tensor) {
   return static_cast<T*>(tensor.mutable_data_ptr());
 }
 
-// From labels (N, S, T, H, W) and the grid (T', H', W') of the features.
-template <class Grid>
-RegionPoolShape region_pool_shape(const Tensor& labels, int64_t channels, const Grid& grid,
-                                  int64_t num_regions) {
-  return {labels.size(0),
-          channels,
-          labels.size(1),
-          num_regions,
-          {grid[0], grid[1], grid[2]},
-          {labels.size(2), labels.size(3), labels.size(4)}};
+// The grid (T', H', W') of features.
+inline std::vector<int64_t> grid_of(const Tensor& features) {
+  return {features.size(2), features.size(3), features.size(4)};
+}
+
+// From labels (N, S, T, H, W), the grid of the features and the regions of each map (or, one number, of all).
+inline RegionPoolShape region_pool_shape(const Tensor& labels, int64_t channels,
+                                         const std::vector<int64_t>& grid,
+                                         const std::vector<int64_t>& num_regions) {
+  RegionPoolShape shape{labels.size(0),
+                        channels,
+                        labels.size(1),
+                        0,
+                        {grid[0], grid[1], grid[2]},
+                        {labels.size(2), labels.size(3), labels.size(4)},
+                        {}};
+  for (const int64_t count : num_regions) {
+    shape.maps.push_back({shape.num_regions, count});
+    shape.num_regions += count;
+  }
+  if (num_regions.size() == 1) shape.maps.resize(shape.num_maps, shape.maps[0]);
+  return shape;
 }
 
 // From a region, and five numbers (first frame, top, bottom, left, right), for each patch.

@@ -5,9 +5,7 @@
 namespace ace3d {
 namespace {
 
-bool is_region(int32_t label, const RegionPoolShape& shape) {
-  return label >= 0 && label < shape.num_regions;
-}
+bool is_region(int32_t label, const MapRegions& regions) { return label >= 0 && label < regions.count; }
 
 // One label a cell: stretches are runs of equal labels, map by map in each chunk.
 CellRegions from_equal_grids(const int32_t* labels, const RegionPoolShape& shape) {
@@ -22,8 +20,9 @@ CellRegions from_equal_grids(const int32_t* labels, const RegionPoolShape& shape
         const int32_t label = of_map[cell];
         const int64_t first = cell++;
         while (cell < end && of_map[cell] == label) ++cell;
-        if (!is_region(label, shape)) continue;
-        result.stretches.push_back({static_cast<int32_t>(first), static_cast<int32_t>(cell), label, 1.0f});
+        if (!is_region(label, shape.maps[map])) continue;
+        const auto region = static_cast<int32_t>(label + shape.maps[map].first);
+        result.stretches.push_back({static_cast<int32_t>(first), static_cast<int32_t>(cell), region, 1.0f});
       }
     }
   }
@@ -34,19 +33,18 @@ CellRegions from_equal_grids(const int32_t* labels, const RegionPoolShape& shape
 // Adds the labels of one cell to the stretches from `first` on, one for each region of the cell.
 class CellCounter {
  public:
-  CellCounter(const RegionPoolShape& shape, std::vector<Stretch>& stretches)
-      : shape_(shape), stretches_(stretches) {}
+  explicit CellCounter(std::vector<Stretch>& stretches) : stretches_(stretches) {}
 
   void enter(int64_t cell) {
     cell_ = static_cast<int32_t>(cell);
     first_ = stretches_.size();
   }
-  void add_row(const int32_t* labels, int64_t count) {
+  void add_row(const int32_t* labels, int64_t count, const MapRegions& regions) {
     for (int64_t i = 0; i < count;) {
       const int32_t label = labels[i];
       const int64_t begin = i++;
       while (i < count && labels[i] == label) ++i;
-      if (is_region(label, shape_)) add(label, i - begin);
+      if (is_region(label, regions)) add(static_cast<int32_t>(label + regions.first), i - begin);
     }
   }
 
@@ -61,7 +59,6 @@ class CellCounter {
     }
   }
 
-  const RegionPoolShape& shape_;
   std::vector<Stretch>& stretches_;
   int32_t cell_ = 0;
   size_t first_ = 0;
@@ -75,7 +72,7 @@ CellRegions from_any_grids(const int32_t* labels, const RegionPoolShape& shape) 
     }
   }
   CellRegions result;
-  CellCounter counter(shape, result.stretches);
+  CellCounter counter(result.stretches);
   int64_t cell = 0;
   for (const IndexRange& ts : ranges[0]) {
     for (const IndexRange& ys : ranges[1]) {
@@ -88,7 +85,7 @@ CellRegions from_any_grids(const int32_t* labels, const RegionPoolShape& shape) 
           for (int64_t t = ts.begin; t < ts.end; ++t) {
             for (int64_t y = ys.begin; y < ys.end; ++y) {
               const int64_t row = (map * shape.voxels[0] + t) * shape.voxels[1] + y;
-              counter.add_row(labels + row * shape.voxels[2] + xs.begin, xs.end - xs.begin);
+              counter.add_row(labels + row * shape.voxels[2] + xs.begin, xs.end - xs.begin, shape.maps[map]);
             }
           }
         }

@@ -1,8 +1,8 @@
-// Sums of features over regions, and the gradient of that.
+// Sums, means and maxima of features over regions, and the gradient of sums.
 //
 //   features  [N, C, cells]       cells = (T', H', W'), any grid
-//   labels    [N, S, voxels]      voxels = (T, H, W), any grid; background outside [0, R)
-//   sums      [N, R, C]           counts  [N, R]
+//   labels    [N, S, voxels]      voxels = (T, H, W), any grid; background outside [0, regions of the map)
+//   pooled    [N, R, C]           counts  [N, R]
 //
 // Along each axis both are read on the finer of the two grids: its point i belongs to index floor(i * size /
 // finer) of either. A point counts once in each of the S maps. All results are written, none is read. Sums
@@ -10,31 +10,54 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "common/host_device.h"
 
 namespace ace3d {
 
-struct RegionPoolShape {
-  int64_t num_clips, num_channels, num_maps, num_regions;
-  int64_t cells[3];   // T', H', W'
-  int64_t voxels[3];  // T, H, W
-  ACE3D_HOST_DEVICE int64_t num_cells() const { return cells[0] * cells[1] * cells[2]; }
-  ACE3D_HOST_DEVICE int64_t num_voxels() const { return voxels[0] * voxels[1] * voxels[2]; }
+// The regions of a label map are `count` from `first` on. Maps either have regions of their own, one after
+// the other, or all have the same.
+struct MapRegions {
+  int64_t first, count;
 };
 
+struct RegionPoolShape {
+  int64_t num_clips, num_channels, num_maps, num_regions;
+  int64_t cells[3];              // T', H', W'
+  int64_t voxels[3];             // T, H, W
+  std::vector<MapRegions> maps;  // [S]
+  int64_t num_cells() const { return cells[0] * cells[1] * cells[2]; }
+  int64_t num_voxels() const { return voxels[0] * voxels[1] * voxels[2]; }
+};
+
+// Sums, or with `mean` those divided by the counts: 0 where a region has no points.
 template <class T>
-void region_sums_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, T* sums,
-                     int64_t* counts);
+void region_pool_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, bool mean,
+                     T* pooled, int64_t* counts);
+
+// The greatest value in each region, NaN before all others, and the first cell that has it; 0 and -1 where a
+// region has no points.
+template <class T>
+void region_max_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, T* values,
+                    int32_t* cells);
 
 // grad_features [N, C, cells] = sum over regions of (points of the region in the cell) * grad_sums [N, R, C].
 template <class T>
 void region_spread_cpu(const T* grad_sums, const int32_t* labels, const RegionPoolShape& shape,
                        T* grad_features);
 
+// A label map for the GPU: one numbering for all maps.
+struct RegionGrid {
+  int64_t num_clips, num_channels, num_maps, num_regions;
+  int64_t cells[3], voxels[3];
+  ACE3D_HOST_DEVICE int64_t num_cells() const { return cells[0] * cells[1] * cells[2]; }
+  ACE3D_HOST_DEVICE int64_t num_voxels() const { return voxels[0] * voxels[1] * voxels[2]; }
+};
+
 #if defined(ACE3D_WITH_CUDA)
-void launch_region_sums(const float* features, const int32_t* labels, const RegionPoolShape& shape,
-                        float* sums, int64_t* counts, void* stream);
+void launch_region_pool(const float* features, const int32_t* labels, const RegionGrid& grid, bool mean,
+                        float* pooled, int64_t* counts, void* stream);
 #endif
 
 }  // namespace ace3d

@@ -56,8 +56,8 @@ void sum_channels(const double* features, const CellRegions& regions, const Regi
 }  // namespace
 
 template <class T>
-void region_sums_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, T* sums,
-                     int64_t* counts) {
+void region_pool_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, bool mean,
+                     T* pooled, int64_t* counts) {
   const int64_t num_cells = shape.num_cells(), channels = shape.num_channels, num_regions = shape.num_regions;
   const std::vector<CellRegions> clips = regions_of_clips(labels, shape);
   for (int64_t clip = 0; clip < shape.num_clips; ++clip) {
@@ -75,8 +75,33 @@ void region_sums_cpu(const T* features, const int32_t* labels, const RegionPoolS
                    totals.data());
       const int64_t count = std::min(kBlockChannels, channels - first);
       for (int64_t r = 0; r < num_regions; ++r) {
-        T* to = sums + (clip * num_regions + r) * channels + first;
-        for (int64_t c = 0; c < count; ++c) to[c] = static_cast<T>(totals[r * kBlockChannels + c]);
+        const int64_t at = clip * num_regions + r;
+        const double points = mean ? static_cast<double>(std::max<int64_t>(counts[at], 1)) : 1.0;
+        T* to = pooled + at * channels + first;
+        for (int64_t c = 0; c < count; ++c) to[c] = static_cast<T>(totals[r * kBlockChannels + c] / points);
+      }
+    }
+  });
+}
+
+template <class T>
+void region_max_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, T* values,
+                    int32_t* cells) {
+  const int64_t num_cells = shape.num_cells(), channels = shape.num_channels, num_regions = shape.num_regions;
+  const std::vector<CellRegions> clips = regions_of_clips(labels, shape);
+  std::fill_n(values, shape.num_clips * num_regions * channels, T(0));
+  std::fill_n(cells, shape.num_clips * num_regions * channels, -1);
+  parallel_for(0, shape.num_clips * channels, kGrainValues / num_cells + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; ++job) {
+      const int64_t clip = job / channels, c = job % channels;
+      const T* row = features + job * num_cells;
+      for (const Stretch& stretch : clips[clip].stretches) {
+        const int64_t at = (clip * num_regions + stretch.region) * channels + c;
+        for (int32_t cell = stretch.begin; cell < stretch.end; ++cell) {
+          const bool more = row[cell] > values[at] || (row[cell] != row[cell] && values[at] == values[at]);
+          const bool first = row[cell] == values[at] && cell < cells[at];
+          if (cells[at] < 0 || more || first) values[at] = row[cell], cells[at] = cell;
+        }
       }
     }
   });
@@ -101,9 +126,13 @@ void region_spread_cpu(const T* grad_sums, const int32_t* labels, const RegionPo
   });
 }
 
-template void region_sums_cpu<float>(const float*, const int32_t*, const RegionPoolShape&, float*, int64_t*);
-template void region_sums_cpu<double>(const double*, const int32_t*, const RegionPoolShape&, double*,
+template void region_pool_cpu<float>(const float*, const int32_t*, const RegionPoolShape&, bool, float*,
+                                     int64_t*);
+template void region_pool_cpu<double>(const double*, const int32_t*, const RegionPoolShape&, bool, double*,
                                       int64_t*);
+template void region_max_cpu<float>(const float*, const int32_t*, const RegionPoolShape&, float*, int32_t*);
+template void region_max_cpu<double>(const double*, const int32_t*, const RegionPoolShape&, double*,
+                                     int32_t*);
 template void region_spread_cpu<float>(const float*, const int32_t*, const RegionPoolShape&, float*);
 template void region_spread_cpu<double>(const double*, const int32_t*, const RegionPoolShape&, double*);
 

@@ -1,4 +1,4 @@
-// region_sums on the GPU.
+// region_pool on the GPU.
 //
 //   features  [N, C, cells]   labels  [N, S, voxels]   sums  [N, R, C]   counts  [N, R]; both zeroed by the
 //   launcher
@@ -16,7 +16,7 @@ namespace {
 __device__ __forceinline__ int64_t finer(int64_t a, int64_t b) { return a > b ? a : b; }
 
 __global__ void region_sums_kernel(const float* __restrict__ features, const int32_t* __restrict__ labels,
-                                   RegionPoolShape shape, float* __restrict__ sums,
+                                   RegionGrid shape, float* __restrict__ sums,
                                    unsigned long long* __restrict__ counts) {
   const int64_t clip = blockIdx.x / shape.num_channels, channel = blockIdx.x % shape.num_channels;
   const int64_t depth = finer(shape.cells[0], shape.voxels[0]),
@@ -40,17 +40,28 @@ __global__ void region_sums_kernel(const float* __restrict__ features, const int
   }
 }
 
+__global__ void divide_kernel(float* __restrict__ sums, const int64_t* __restrict__ counts,
+                              int64_t num_channels, int64_t num_values) {
+  const int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
+  if (i >= num_values || counts[i / num_channels] == 0) return;
+  sums[i] /= static_cast<float>(counts[i / num_channels]);
+}
+
 }  // namespace
 
-void launch_region_sums(const float* features, const int32_t* labels, const RegionPoolShape& shape,
+void launch_region_pool(const float* features, const int32_t* labels, const RegionGrid& shape, bool mean,
                         float* sums, int64_t* counts, void* stream) {
   const int64_t num_sums = shape.num_clips * shape.num_regions;
   const auto queue = static_cast<cudaStream_t>(stream);
-  check_cuda(cudaMemsetAsync(sums, 0, sizeof(float) * num_sums * shape.num_channels, queue), "region_sums");
-  check_cuda(cudaMemsetAsync(counts, 0, sizeof(int64_t) * num_sums, queue), "region_sums");
-  if (shape.num_clips * shape.num_channels == 0) return;
+  check_cuda(cudaMemsetAsync(sums, 0, sizeof(float) * num_sums * shape.num_channels, queue), "region_pool");
+  check_cuda(cudaMemsetAsync(counts, 0, sizeof(int64_t) * num_sums, queue), "region_pool");
+  if (num_sums * shape.num_channels == 0) return;
   ACE3D_LAUNCH(region_sums_kernel, shape.num_clips * shape.num_channels, 0, stream, features, labels, shape,
                sums, reinterpret_cast<unsigned long long*>(counts));
+  if (!mean) return;
+  const int64_t num_values = num_sums * shape.num_channels;
+  ACE3D_LAUNCH(divide_kernel, (num_values + kThreadsPerBlock - 1) / kThreadsPerBlock, 0, stream, sums, counts,
+               shape.num_channels, num_values);
 }
 
 }  // namespace ace3d

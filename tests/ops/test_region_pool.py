@@ -57,7 +57,7 @@ def test_the_reference_gives_the_same(cells, voxels, channels, num_maps, num_reg
     sizes, _ = reference.region_sums(features.double().abs(), labels, num_regions)
     scale = max([1.0, *sizes.flatten().tolist()])
     precision = {torch.float16: 1e-3, torch.bfloat16: 8e-3, torch.float32: 1e-6, torch.float64: 1e-13}[dtype]
-    assert sums.dtype == dtype
+    assert sums.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     torch.testing.assert_close(sums.double(), expected_sums, atol=precision * scale, rtol=0)
     assert torch.equal(counts, expected_counts)
 
@@ -112,9 +112,12 @@ def test_channels_last_features_give_the_same():
 def test_opcheck():
     features = torch.randn(2, 3, 2, 3, 4, requires_grad=True)
     labels = label_map((2, 2, 4, 6, 4), 5, low=-1)
-    opcheck(torch.ops.ace3d.region_sums.default, (features, labels, 5))
-    grad = torch.randn(2, 5, 3, requires_grad=True)
-    opcheck(torch.ops.ace3d.region_spread.default, (grad, labels, [2, 3, 4]))
+    for num_regions in ([5], [3, 5]):
+        opcheck(torch.ops.ace3d.region_pool.default, (features, labels, num_regions, True))
+        opcheck(torch.ops.ace3d.region_pool.default, (features, labels, num_regions, False))
+        opcheck(torch.ops.ace3d.region_max.default, (features, labels, num_regions))
+        grad = torch.randn(2, sum(num_regions), 3, requires_grad=True)
+        opcheck(torch.ops.ace3d.region_spread.default, (grad, labels, num_regions, [2, 3, 4], torch.float32))
 
 
 def test_it_compiles():
