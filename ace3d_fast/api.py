@@ -81,7 +81,7 @@ def explain(
     num_regions : sequence of int, optional
         Resolutions of the supervoxels, by default 15, 50, 80.
     num_clusters : int, optional
-        Number of clusters; by default chosen by stability (25 for ``stce``).
+        Number of clusters; by default so that most of them recur (25 for ``stce``).
     forwards_per_concept : int, optional
         Most regions of a concept that are forwarded alone and removed.
     seed : int

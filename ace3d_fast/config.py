@@ -13,6 +13,8 @@ Preset = Literal["calibrated", "stce"]
 Backend = Literal["native", "reference"]
 FeatureMode = Literal["pooled", "patch"]
 CavMethod = Literal["fast", "lda", "sgd"]
+ClusterMethod = Literal["kmeans", "agglomerative", "hdbscan", "nmf"]
+Vocabulary = Literal["class", "shared"]
 KeepRule = Literal["calibrated", "published"]
 
 
@@ -44,8 +46,13 @@ class FeatureOptions:
 
 @dataclass(frozen=True)
 class ConceptOptions:
-    """Clustering. ``num_clusters`` None: chosen by stability among ``candidates``."""
+    """Clustering. ``num_clusters`` None: chosen among ``candidates`` so that most clusters recur.
 
+    ``vocabulary`` ``shared``: the regions of all classes are clustered together, and every class is scored.
+    """
+
+    method: ClusterMethod = "kmeans"
+    vocabulary: Vocabulary = "class"
     num_clusters: int | None = None
     candidates: tuple[int, ...] = (5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40)
     keep_rule: KeepRule = "calibrated"

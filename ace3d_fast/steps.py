@@ -154,7 +154,7 @@ class Steps:
         options = self.options
         return plan_forwards(
             described.regions,
-            found.table.loc[found.table["kept"], "concept"].tolist(),
+            found.kept,
             train=split.train,
             score=split.score,
             per_concept=options.scores.forwards_per_concept,
@@ -174,7 +174,7 @@ class Steps:
                 described.regions,
                 self.probe(),
                 self.run.read_clip,
-                self.class_index,
+                [self.class_index],
                 described.logits,
                 progress=self.progress,
             )
@@ -216,10 +216,7 @@ class Steps:
             )
             for c in gated
         }
-        effects = {}
-        if responses is not None:
-            effects = {"region_effect": responses.effect}
-            effects |= {"effect_deletion": responses.deletion, "effect_insertion": responses.insertion}
+        effects = {} if responses is None else responses.effects(self.class_index)
         scoring = described.clips["video"].isin(split.score).to_numpy()
         clips = described.clips[scoring]
         gradients = average_gradients(
@@ -239,15 +236,16 @@ class Steps:
                 split.train,
             )
             scored = score_concepts(evidence, options)
-        table = concept_table(found.table, cavs, retentions, scored, regions)
+        found_table = found.tables[options.target_class]
+        table = concept_table(found_table, cavs, retentions, scored, regions)
         judged = sort_concepts(
             judge_concepts(table, scored.tests, options.scores, options.cavs), headline(options)
         )[CONCEPT_COLUMNS]
         described.regions = region_table(regions, described.region_gradients, cavs, effects)
         facts = {
             "num_tested": len(cavs),
-            "num_clusters": len(found.table),
-            "cluster_stability": found.stability.get(len(found.table)),
+            "num_clusters": len(found_table),
+            "cluster_ami": found.ami,
             "gradient_cosine": gradients.cosine,
             "null_saturation": scored.null_saturation,
         }

@@ -38,7 +38,7 @@ def summarize(
     class_index : int
     split : Split
     facts : mapping
-        ``num_tested``, ``cluster_stability``, ``gradient_cosine`` and ``null_saturation``.
+        ``num_tested``, ``cluster_ami``, ``gradient_cosine`` and ``null_saturation``.
     skipped : sequence of mapping
         ``video`` and ``reason`` of each video that could not be used.
     """
@@ -77,10 +77,9 @@ def _versions() -> dict[str, str]:
 def _warnings(facts: dict[str, Any]) -> list[str]:
     """What a reader must know before trusting the numbers."""
     warnings = []
-    stability = facts["cluster_stability"]
-    if stability is not None and stability < 0.5:
+    if facts["cluster_ami"] < 0.5:
         warnings.append(
-            f"clusters change from fit to fit (adjusted Rand index {stability:.2f} at best): "
+            f"clusters change with the videos (adjusted mutual information {facts['cluster_ami']:.2f}): "
             "the concepts below are one of many ways to cut these regions; more videos help"
         )
     if facts["gradient_cosine"] > 0.9:

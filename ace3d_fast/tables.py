@@ -42,6 +42,7 @@ CONCEPT_COLUMNS = [
     "num_clips",
     "num_videos",
     "largest_video_share",
+    "recurrence",
     "cav_accuracy",
     "cav_accuracy_p",
     "retention",

@@ -177,6 +177,7 @@ def _concepts(regions: pd.DataFrame) -> pd.DataFrame:
                 "num_clips": 12 - i,
                 "num_videos": 6 - i,
                 "largest_video_share": 0.25,
+                "recurrence": 0.875,
                 "cav_accuracy": 0.96 - 0.1 * i,
                 "cav_accuracy_p": 0.005,
                 "retention": (0.82, 0.61, 0.12, NAN)[i],

@@ -100,7 +100,7 @@ NumRegions = Annotated[
 NumClusters = Annotated[
     int | None,
     typer.Option(
-        metavar="K", help="Clusters. Default: chosen by stability; 25 for stce.", rich_help_panel=_METHOD
+        metavar="K", help="Clusters. Default: so that most recur; 25 for stce.", rich_help_panel=_METHOD
     ),
 ]
 ForwardsPerConcept = Annotated[

@@ -1,19 +1,17 @@
-"""K-means over region features, and the number of clusters by stability."""
+"""Clusters of region features: k-means, agglomerative, HDBSCAN, and a dictionary by NMF."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ace3d_fast.config import ClusterMethod
 from ace3d_fast.errors import InputError, expected
-from ace3d_fast.learn.checks import FloatMatrix, Labels, check_matrix, group_codes, one_thread
-
-SUBSAMPLE_SHARE = 0.8
+from ace3d_fast.learn.checks import FloatMatrix, check_matrix, one_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,7 @@ class Clusters:
     Attributes
     ----------
     labels : (rows,) int64
-        Cluster of each row.
+        Cluster of each row; -1: none.
     centers : (num_clusters, C), dtype of the rows
         Mean of each cluster.
     distances : (rows,), dtype of the rows
@@ -35,22 +33,56 @@ class Clusters:
     distances: FloatMatrix
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterChoice:
-    """A number of clusters and what it was chosen from.
+def fit_clusters(
+    x: ArrayLike, num_clusters: int, *, method: ClusterMethod = "kmeans", seed: int, min_size: int = 5
+) -> Clusters:
+    """Cluster rows.
 
-    Attributes
+    Parameters
     ----------
+    x : (rows, C) float32 or float64
     num_clusters : int
-    candidates : tuple of int
-        Numbers that were tried, ascending.
-    stability : (len(candidates),) float64
-        Mean adjusted Rand index between clusterings of different subsamples; 1 is perfect.
-    """
+        Between 1 and rows; ``hdbscan`` finds its own number.
+    method : {"kmeans", "agglomerative", "hdbscan", "nmf"}
+        ``agglomerative``: Ward's criterion. ``hdbscan``: dense groups of at least ``min_size`` rows; the
+        others belong to none. ``nmf``: non-negative factors of the positive and negative parts of ``x``;
+        a row belongs to the factor that contributes most to it.
+    seed : int
+    min_size : int
 
-    num_clusters: int
-    candidates: tuple[int, ...]
-    stability: NDArray[np.float64]
+    Returns
+    -------
+    Clusters
+        Numbered by size, largest first; label -1 for rows of no cluster.
+
+    Raises
+    ------
+    InputError
+        ``x`` is no finite matrix, has fewer rows than clusters, or ``hdbscan`` finds no cluster.
+
+    Notes
+    -----
+    scikit-learn's `AgglomerativeClustering` (Ward 1963), `HDBSCAN` (Campello et al. 2013) and `NMF`
+    (Lee and Seung 1999; as concepts: Fel et al., CRAFT, CVPR 2023).
+    """
+    if method == "kmeans":
+        return fit_kmeans(x, num_clusters, seed=seed)
+    matrix = check_matrix("fit_clusters", "x", x)
+    if method != "hdbscan" and not 1 <= num_clusters <= matrix.shape[0]:
+        requirement = f"between 1 and {matrix.shape[0]} (the rows of x)"
+        raise InputError(expected("fit_clusters", "num_clusters", requirement, num_clusters))
+    with one_thread():
+        labels = _OTHER_METHODS[method](matrix, num_clusters, seed, min_size)
+    sizes = np.bincount(labels + 1)[1:]
+    if not sizes.size:
+        todo = "choose another method, or give more videos"
+        raise InputError(expected("fit_clusters", "dense groups", "among the rows", "none", todo))
+    order = np.argsort(-sizes, kind="stable")
+    rank = np.append(np.empty_like(order), -1)
+    rank[order] = np.arange(len(order))
+    labels = rank[labels]
+    centers = np.stack([matrix[labels == k].mean(axis=0) for k in range(len(order))])
+    return Clusters(labels, centers, np.linalg.norm(matrix - centers[labels], axis=1))
 
 
 def fit_kmeans(x: ArrayLike, num_clusters: int, *, seed: int, num_starts: int = 5) -> Clusters:
@@ -94,73 +126,6 @@ def fit_kmeans(x: ArrayLike, num_clusters: int, *, seed: int, num_starts: int = 
     return Clusters(labels.astype(np.int64), centers, distances)
 
 
-def choose_num_clusters(
-    x: ArrayLike,
-    candidates: Sequence[int],
-    *,
-    seed: int,
-    groups: Labels | None = None,
-    num_fits: int = 5,
-    num_starts: int = 3,
-    tolerance: float = 0.02,
-    max_rows: int = 4000,
-) -> ClusterChoice:
-    """Choose the largest number of clusters that comes out alike on different subsamples.
-
-    For each candidate, ``num_fits`` subsamples of 80 % of the groups (rows, without groups; always
-    at least one group less than all) are clustered; the centres of each fit partition all rows, and
-    the stability is the mean adjusted Rand index over pairs of fits. The largest candidate whose
-    stability is within ``tolerance`` of the best is chosen.
-
-    Parameters
-    ----------
-    x : (rows, C) float32 or float64
-    candidates : sequence of int
-        Numbers of clusters; those above half the rows are skipped.
-    seed : int
-    groups : (rows,), optional
-        Video of each row: subsamples hold whole videos.
-    num_fits, num_starts : int
-        Subsamples for each candidate, and k-means++ starts for each of them.
-    tolerance : float
-    max_rows : int
-        With more rows, a random selection of as many decides.
-
-    Returns
-    -------
-    ClusterChoice
-
-    Raises
-    ------
-    InputError
-        No candidate is left, ``num_fits`` is below 2, or ``x`` is no finite matrix.
-
-    Notes
-    -----
-    Stability over subsamples: Ben-Hur, Elisseeff and Guyon, PSB 2002.
-    """
-    where = "choose_num_clusters"
-    matrix = check_matrix(where, "x", x, min_rows=2)
-    num_rows = matrix.shape[0]
-    codes = group_codes(where, "groups", groups, num_rows)
-    if num_fits < 2:
-        raise InputError(expected(where, "num_fits", "of at least 2 to compare fits", num_fits))
-    tried = tuple(sorted({int(k) for k in candidates if 2 <= k <= num_rows // 2}))
-    if not tried:
-        requirement = f"to hold a number between 2 and {num_rows // 2} (half the {num_rows} regions)"
-        todo = "give more videos, or set the number of clusters"
-        raise InputError(expected(where, "candidates", requirement, list(candidates), todo))
-    rng = np.random.default_rng(seed)
-    if num_rows > max_rows:
-        chosen = np.sort(rng.choice(num_rows, max_rows, replace=False))
-        matrix, codes = matrix[chosen], np.unique(codes[chosen], return_inverse=True)[1]
-    subsamples = [_subsample(codes, rng) for _ in range(num_fits)]
-    seeds = rng.integers(2**31, size=num_fits)
-    stability = np.array([_stability(matrix, k, subsamples, seeds, num_starts) for k in tried])
-    best = int(np.flatnonzero(stability >= stability.max() - tolerance)[-1])
-    return ClusterChoice(tried[best], tried, stability)
-
-
 def _lloyd(
     matrix: FloatMatrix, num_clusters: int, seed: int, num_starts: int
 ) -> tuple[FloatMatrix, NDArray[np.int64]]:
@@ -175,35 +140,37 @@ def _lloyd(
     return learner.cluster_centers_, learner.labels_.astype(np.int64)
 
 
-def _subsample(codes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Rows of a random 80 % of the groups, leaving out at least one where there are several."""
-    num_groups = int(codes.max()) + 1
-    num_kept = max(1, min(num_groups - 1, int(np.ceil(SUBSAMPLE_SHARE * num_groups))))
-    kept = rng.choice(num_groups, num_kept, replace=False)
-    return np.flatnonzero(np.isin(codes, kept))
+def _ward(matrix: FloatMatrix, num_clusters: int, _seed: int, _min_size: int) -> NDArray[np.int64]:
+    from sklearn.cluster import AgglomerativeClustering
+
+    labels: NDArray[np.int64] = AgglomerativeClustering(num_clusters).fit_predict(matrix).astype(np.int64)
+    return labels
 
 
-def _stability(
-    matrix: FloatMatrix,
-    num_clusters: int,
-    subsamples: Sequence[NDArray[np.int64]],
-    seeds: NDArray[np.int64],
-    num_starts: int,
-) -> float:
-    """Mean adjusted Rand index of all rows, over pairs of subsamples."""
-    from sklearn.metrics import adjusted_rand_score
+def _dense(matrix: FloatMatrix, _num_clusters: int, _seed: int, min_size: int) -> NDArray[np.int64]:
+    from sklearn.cluster import HDBSCAN
 
-    partitions = []
-    for rows, seed in zip(subsamples, seeds, strict=True):
-        sample = matrix[rows]
-        centers, _ = _lloyd(sample, min(num_clusters, len(rows)), int(seed), num_starts)
-        partitions.append(_nearest(matrix, centers))
-    return float(np.mean([adjusted_rand_score(a, b) for a, b in combinations(partitions, 2)]))
+    learner = HDBSCAN(min_cluster_size=max(min_size, 2), copy=True)
+    labels: NDArray[np.int64] = learner.fit_predict(matrix).astype(np.int64)
+    return labels
 
 
-def _nearest(matrix: FloatMatrix, centers: FloatMatrix) -> NDArray[np.int64]:
-    """Index of the nearest centre of each row; ties go to the lower index."""
-    with one_thread():
-        cost = (centers**2).sum(axis=1) - 2 * matrix @ centers.T
-    nearest: NDArray[np.int64] = cost.argmin(axis=1).astype(np.int64)
-    return nearest
+def _dictionary(matrix: FloatMatrix, num_clusters: int, seed: int, _min_size: int) -> NDArray[np.int64]:
+    from sklearn.decomposition import NMF
+    from sklearn.exceptions import ConvergenceWarning
+
+    parts = np.concatenate([np.maximum(matrix, 0), np.maximum(-matrix, 0)], axis=1)
+    learner = NMF(num_clusters, init="nndsvda", random_state=seed, max_iter=300)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        weights = learner.fit_transform(parts)
+    weights = weights * np.linalg.norm(learner.components_, axis=1)
+    # a factor that wins no row is no cluster
+    return np.unique(weights.argmax(axis=1), return_inverse=True)[1].astype(np.int64)
+
+
+_OTHER_METHODS: dict[str, Callable[[FloatMatrix, int, int, int], NDArray[np.int64]]] = {
+    "agglomerative": _ward,
+    "hdbscan": _dense,
+    "nmf": _dictionary,
+}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ace3d_fast.models.network import Network
+from ace3d_fast.models.network import Network, Outputs
 from ace3d_fast.ops import region_pool
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.types import SegmentedClip
@@ -60,6 +60,21 @@ class Probe:
         """Logits (n, K) after the regions of each set are replaced by the fill."""
         return self._respond(clip, region_sets, keep=False).logits
 
+    def blank(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> Response:
+        """Show nothing but the fill: ``logits`` (1, K), and ``features`` under the regions of each set."""
+        inputs = fill_frames(clip.clip.network_frames, self.fill)[None]
+        masks = region_masks(clip, region_sets)
+        logits, sums = [], []
+        for part, outputs in self._windows(inputs):
+            logits.append(outputs.logits.float().cpu())
+            chunks = torch.split(masks[:, part], self.batch)
+            grids = [outputs.activation.expand(len(chunk), -1, -1, -1, -1) for chunk in chunks]
+            pooled = [_pool(grid, chunk) for grid, chunk in zip(grids, chunks, strict=True)]
+            sums.append(torch.cat(pooled) * _sizes(masks[:, part]))
+        self._count(len(logits))
+        features = torch.stack(sums).sum(0) / _sizes(masks).clamp(min=1)
+        return Response(torch.stack(logits).mean(0).numpy(), features.numpy())
+
     def _respond(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]], *, keep: bool) -> Response:
         frames = clip.clip.network_frames
         fill = fill_frames(frames, self.fill)
@@ -67,25 +82,38 @@ class Probe:
         for start in range(0, len(region_sets), self.batch):
             chunk = region_masks(clip, region_sets[start : start + self.batch])
             shown = chunk if keep else ~chunk
-            inputs = torch.where(shown[..., None], frames, fill)
-            parts = list(self._windows(inputs, chunk))
-            logits.append(torch.stack([part[0] for part in parts]).mean(0))
-            sizes = torch.stack([part[2] for part in parts])
-            sums = torch.stack([part[1] for part in parts]) * sizes
-            features.append(sums.sum(0) / sizes.sum(0).clamp(min=1))
-            if self.watch is not None:
-                self.watch.count("forwards", len(chunk) * len(parts))
-        return Response(torch.cat(logits).numpy(), torch.cat(features).numpy())
+            said, sums = [], []
+            for part, outputs in self._windows(torch.where(shown[..., None], frames, fill)):
+                said.append(outputs.logits.float().cpu())
+                if keep:
+                    sums.append(_pool(outputs.activation, chunk[:, part]) * _sizes(chunk[:, part]))
+            logits.append(torch.stack(said).mean(0))
+            if keep:
+                features.append(torch.stack(sums).sum(0) / _sizes(chunk).clamp(min=1))
+            self._count(len(chunk) * len(said))
+        found = torch.cat(features) if features else torch.zeros(len(region_sets), 0)
+        return Response(torch.cat(logits).numpy(), found.numpy())
 
-    def _windows(self, inputs: Tensor, masks: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Logits, pooled features and mask sizes (n, 1) of each stretch the network can see at once."""
+    def _windows(self, inputs: Tensor) -> Iterator[tuple[slice, Outputs]]:
+        """Outputs for each stretch of frames that the network can see at once."""
         length = self.num_frames
         for start in range(0, max(inputs.shape[1] - length, 0) + 1, length):
-            outputs = self.network.forward(self.network.prepare(inputs[:, start : start + length]))
-            mask = masks[:, start : start + length]
-            labels = mask.to(torch.int32).sub(1).to(outputs.activation.device)
-            pooled = region_pool(outputs.activation, labels, 1)[:, 0]
-            yield outputs.logits.float().cpu(), pooled.float().cpu(), mask.flatten(1).sum(1, keepdim=True)
+            part = slice(start, start + length)
+            yield part, self.network.forward(self.network.prepare(inputs[:, part]))
+
+    def _count(self, num_forwards: int) -> None:
+        if self.watch is not None:
+            self.watch.count("forwards", num_forwards)
+
+
+def _pool(grids: Tensor, masks: Tensor) -> Tensor:
+    """(n, C) means of ``grids`` (n, C, T', H', W') under ``masks`` (n, T, H, W)."""
+    labels = masks.to(torch.int32).sub(1).to(grids.device)
+    return region_pool(grids.contiguous(), labels, 1)[:, 0].float().cpu()
+
+
+def _sizes(masks: Tensor) -> Tensor:
+    return masks.flatten(1).sum(1, keepdim=True)
 
 
 def region_masks(clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> Tensor:
@@ -108,7 +136,9 @@ def fill_frames(frames: Tensor, fill: Fill) -> Tensor:
     return smooth.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def margin(logits: NDArray[np.float32], class_index: int) -> NDArray[np.float32]:
-    """``f_y - max f_k`` over the other classes, of logits (n, K)."""
-    others = np.delete(logits, class_index, axis=1)
-    return np.asarray(logits[:, class_index] - others.max(axis=1), dtype=np.float32)
+def margins(logits: NDArray[np.float32], classes: Sequence[int]) -> NDArray[np.float32]:
+    """``f_y - max f_k`` over all other classes k, of logits (n, K); (n, classes) for the classes y given."""
+    ranked = np.sort(logits, axis=1)
+    best, second = ranked[:, -1:], ranked[:, -2:-1]
+    own = logits[:, list(classes)]
+    return np.asarray(own - np.where(own == best, second, best), dtype=np.float32)

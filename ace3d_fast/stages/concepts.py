@@ -10,31 +10,43 @@ from numpy.typing import NDArray
 
 from ace3d_fast.config import ConceptOptions
 from ace3d_fast.errors import InputError, expected
-from ace3d_fast.learn.clusters import choose_num_clusters, fit_kmeans
+from ace3d_fast.learn.clusters import fit_clusters
 from ace3d_fast.learn.keep import keep_calibrated, keep_published
+from ace3d_fast.learn.recurrence import choose_num_clusters, measure_recurrence
+
+NO_CONCEPT = -1
 
 
 @dataclass(frozen=True)
 class Concepts:
-    """Clusters of the regions of one class.
+    """Clusters of regions, of one class or of several.
 
     Attributes
     ----------
     assignment : (rows,) int32
-        Concept of each region.
+        Concept of each region; -1 where it belongs to none.
     distance : (rows,) float32
-        Euclidean distance of each region to its concept's centre.
-    table : DataFrame
-        A row per concept: ``concept``, ``kept``, ``reason``, ``num_regions``, ``num_clips``,
-        ``num_videos``, ``largest_video_share``, counted over the videos that were clustered.
-    stability : dict of int to float
-        Mean adjusted Rand index between fits, for each number of clusters tried.
+        Euclidean distance of each region to its concept's centre, or where it has none to the nearest.
+    tables : dict of str to DataFrame
+        For each class a row per concept: ``concept``, ``kept``, ``reason``, ``num_regions``, ``num_clips``,
+        ``num_videos``, ``largest_video_share``, counted over the videos of the class that were clustered,
+        and ``recurrence`` (see `ace3d_fast.learn.recurrence`).
+    num_recurring : dict of int to int
+        Clusters that recur, for each number of clusters tried.
+    ami : float
+        Mean adjusted mutual information between clusterings of different subsamples.
     """
 
     assignment: NDArray[np.int32]
     distance: NDArray[np.float32]
-    table: pd.DataFrame
-    stability: dict[int, float]
+    tables: dict[str, pd.DataFrame]
+    num_recurring: dict[int, int]
+    ami: float
+
+    @property
+    def kept(self) -> list[int]:
+        """Concepts that at least one class keeps."""
+        return sorted({c for table in self.tables.values() for c in table.loc[table["kept"], "concept"]})
 
 
 def find_concepts(
@@ -51,7 +63,7 @@ def find_concepts(
     ----------
     features : (rows, C) float32
     regions : DataFrame
-        A row per region of the explained class, with ``video`` and ``clip_id``.
+        A row per region, with ``video``, ``label`` and ``clip_id``.
     options : ConceptOptions
     discover : frozenset of str
         Ids of the videos that are clustered.
@@ -64,25 +76,41 @@ def find_concepts(
     """
     found = regions["video"].isin(discover).to_numpy()
     x = features[found].astype(np.float64)
-    k, stability = options.num_clusters, {}
-    if k is None:
-        groups = regions.loc[found, "video"].to_numpy()
-        choice = choose_num_clusters(x, options.candidates, seed=seed, groups=groups)
+    groups = regions.loc[found, "video"].to_numpy()
+    method, min_size = options.method, options.min_regions
+    k, num_recurring = options.num_clusters, {}
+    if k is None and method != "hdbscan":
+        choice = choose_num_clusters(
+            x, options.candidates, method=method, seed=seed, groups=groups, min_size=min_size
+        )
         k = choice.num_clusters
-        stability = dict(zip(choice.candidates, choice.stability.tolist(), strict=True))
-    if len(x) < k:
-        fact = f"{len(x)} regions for {k} clusters"
+        num_recurring = dict(zip(choice.candidates, choice.num_recurring.tolist(), strict=True))
+    if len(x) < (k or 2):
+        fact = f"{len(x)} regions for {k or 2} clusters"
         raise InputError(expected("concepts", "the class", "to have more regions than clusters", fact))
-    clusters = fit_kmeans(x, k, seed=seed)
+    clusters = fit_clusters(x, k or 2, method=method, seed=seed, min_size=min_size)
+    recurrence = measure_recurrence(x, clusters, method=method, seed=seed, groups=groups, min_size=min_size)
     squares = (clusters.centers**2).sum(axis=1) - 2 * features.astype(np.float64) @ clusters.centers.T
     assignment = squares.argmin(axis=1).astype(np.int32)
-    offset = features - clusters.centers[assignment]
-    return Concepts(
-        assignment,
-        np.linalg.norm(offset, axis=1).astype(np.float32),
-        _keep_table(assignment[found], regions[found], options, num_videos=len(discover), num_clusters=k),
-        stability,
-    )
+    distance = np.linalg.norm(features - clusters.centers[assignment], axis=1).astype(np.float32)
+    if method == "hdbscan":  # a region further out than every member belongs to none
+        reach = np.zeros(len(clusters.centers))
+        members = clusters.labels >= 0
+        np.maximum.at(reach, clusters.labels[members], clusters.distances[members])
+        assignment[distance > reach[assignment] * (1 + 1e-6)] = NO_CONCEPT
+        assignment[np.flatnonzero(found)[~members]] = NO_CONCEPT
+    tables = {}
+    for label in sorted(set(regions.loc[found, "label"])):
+        rows = found & (regions["label"] == label).to_numpy()
+        table = _keep_table(
+            assignment[rows],
+            regions[rows],
+            options,
+            num_videos=regions.loc[rows, "video"].nunique(),
+            num_clusters=len(clusters.centers),
+        )
+        tables[str(label)] = table.assign(recurrence=recurrence.of_cluster)
+    return Concepts(assignment, distance, tables, num_recurring, recurrence.ami)
 
 
 def _keep_table(

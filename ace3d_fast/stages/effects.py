@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ace3d_fast.learn.matching import match_sizes
-from ace3d_fast.models.probe import Probe, margin
+from ace3d_fast.models.probe import Probe, margins
 from ace3d_fast.types import Progress, SegmentedClip
 
 LoadClip = Callable[[str, int], SegmentedClip]
@@ -46,21 +46,26 @@ class RegionResponses:
     Attributes
     ----------
     features : (R, C) float32
-        Pooled under the region when it stands alone, in place.
-    insertion : (R,) float32
+        Pooled under the region when it stands alone, in place, minus what the fill alone gives there.
+    classes : tuple of int
+        Classes whose margins were measured.
+    insertion : (R, classes) float32
         Margin of the region alone minus margin of the fill.
-    deletion : (R,) float32
+    deletion : (R, classes) float32
         Margin of the clip minus margin of the clip without the region.
     """
 
     features: NDArray[np.float32]
+    classes: tuple[int, ...]
     insertion: NDArray[np.float32]
     deletion: NDArray[np.float32]
 
-    @property
-    def effect(self) -> NDArray[np.float32]:
-        """(R,) float32: the region effect, mean of insertion and deletion."""
-        return np.asarray((self.insertion + self.deletion) / 2, dtype=np.float32)
+    def effects(self, class_index: int) -> dict[str, NDArray[np.float32]]:
+        """Effects on one class's margin, (R,) float32 each; the region effect is the mean of both kinds."""
+        at = self.classes.index(class_index)
+        insertion, deletion = self.insertion[:, at], self.deletion[:, at]
+        both = np.asarray((insertion + deletion) / 2, dtype=np.float32)
+        return {"region_effect": both, "effect_deletion": deletion, "effect_insertion": insertion}
 
 
 def plan_forwards(
@@ -120,12 +125,12 @@ def measure_regions(
     regions: pd.DataFrame,
     probe: Probe,
     load_clip: LoadClip,
-    class_index: int,
+    classes: Sequence[int],
     clip_logits: NDArray[np.float32],
     *,
     progress: Progress,
 ) -> RegionResponses:
-    """Forward the planned regions, clip by clip.
+    """Forward the planned regions, clip by clip; one forward serves all classes.
 
     Parameters
     ----------
@@ -135,16 +140,16 @@ def measure_regions(
     probe : Probe
     load_clip : callable
         Gives clip ``clip`` of ``video``.
-    class_index : int
-        Class whose margin is measured.
+    classes : sequence of int
+        Classes whose margins are measured.
     clip_logits : (clips, K) float32
         Output for each whole clip, by ``clip_id``.
     progress : Progress
         Advanced once for each region.
     """
-    num_rows = len(regions)
-    insertion, deletion = (np.full(num_rows, np.nan, dtype=np.float32) for _ in range(2))
-    features = np.zeros((num_rows, 0), dtype=np.float32)
+    shape = (len(regions), len(classes))
+    insertion, deletion = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
+    features = np.zeros((len(regions), 0), dtype=np.float32)
     alone, removed = plan.alone, set(plan.removed.tolist())
     clip_ids = regions["clip_id"].to_numpy()[alone]
     index = regions["index"].to_numpy()
@@ -152,19 +157,18 @@ def measure_regions(
         rows = alone[clip_ids == clip_id]
         first = regions.iloc[rows[0]]
         clip = load_clip(str(first["video"]), int(first["clip"]))
-        found = probe.alone(clip, [[], *([i] for i in index[rows])])
+        shown = [[i] for i in index[rows]]
+        found, blank = probe.alone(clip, shown), probe.blank(clip, shown)
         if features.shape[1] == 0:
-            features = np.full((num_rows, found.features.shape[1]), np.nan, dtype=np.float32)
-        margins = margin(found.logits, class_index)
-        features[rows] = found.features[1:]
-        insertion[rows] = margins[1:] - margins[0]
+            features = np.full((len(regions), found.features.shape[1]), np.nan, dtype=np.float32)
+        features[rows] = found.features - blank.features
+        insertion[rows] = margins(found.logits, classes) - margins(blank.logits, classes)
         taken = np.array([row for row in rows if int(row) in removed], dtype=np.int64)
         if len(taken):
-            whole = margin(clip_logits[clip_id][None], class_index)[0]
             left = probe.without(clip, [[i] for i in index[taken]])
-            deletion[taken] = whole - margin(left, class_index)
+            deletion[taken] = margins(clip_logits[clip_id][None], classes) - margins(left, classes)
         progress.advance(len(rows))
-    return RegionResponses(features, insertion, deletion)
+    return RegionResponses(features, tuple(classes), insertion, deletion)
 
 
 def _union(*rows: Rows) -> Rows:

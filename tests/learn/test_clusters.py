@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from ace3d_fast.errors import InputError
-from ace3d_fast.learn.clusters import choose_num_clusters, fit_kmeans
-
-CANDIDATES = (3, 4, 5, 6, 8, 10)
+from ace3d_fast.learn.clusters import fit_clusters, fit_kmeans
 
 
 def blobs(num_clusters, *, per_cluster=40, distance=6.0, columns=8, seed=0):
@@ -57,35 +56,21 @@ def test_copies_of_two_rows_leave_the_third_cluster_empty():
     assert np.bincount(found.labels, minlength=3).tolist() == [3, 2, 0]
 
 
-def test_the_true_number_of_clusters_is_the_largest_stable_one():
-    x, _ = blobs(6)
-    choice = choose_num_clusters(x, CANDIDATES, seed=0)
-    assert choice.num_clusters == 6
-    assert choice.candidates == CANDIDATES
-    assert choice.stability[CANDIDATES.index(6)] == 1.0
-    assert choice.stability[-1] < 0.98
+@pytest.mark.parametrize("method", ["agglomerative", "hdbscan", "nmf"])
+def test_far_blobs_are_found_by_every_method(method):
+    x, truth = blobs(4, distance=12.0)
+    found = fit_clusters(x, 4, method=method, seed=0, min_size=10)
+    assert adjusted_rand_score(truth, found.labels) > 0.95
+    for k in range(len(found.centers)):
+        np.testing.assert_allclose(x[found.labels == k].mean(axis=0), found.centers[k], rtol=1e-5)
 
 
-def test_clusters_that_single_videos_decide_are_unstable():
-    # four groups of regions in every video, and a fifth that only one of four videos shows
-    rng = np.random.default_rng(1)
-    centers = rng.normal(size=(12, 6)) * 8
-    videos = np.repeat(np.arange(4), 80)
-    shown = np.where(np.arange(320) % 80 < 60, np.arange(320) % 4, 4 + 2 * videos + np.arange(320) % 2)
-    x = centers[shown] + rng.normal(size=(320, 6))
-    by_video = choose_num_clusters(x, (4, 12), seed=0, groups=videos)
-    by_row = choose_num_clusters(x, (4, 12), seed=0)
-    assert by_row.stability[1] > by_video.stability[1] + 0.05
-
-
-def test_candidates_above_half_the_rows_are_skipped():
-    x, _ = blobs(3, per_cluster=4)
-    assert choose_num_clusters(x, (40, 3, 6, 7, 3), seed=0).candidates == (3, 6)
-
-
-def test_many_rows_are_thinned_and_still_give_the_answer():
-    x, _ = blobs(5, per_cluster=100)
-    assert choose_num_clusters(x, (3, 5, 8), seed=0, max_rows=100).num_clusters == 5
+def test_rows_between_dense_groups_belong_to_none():
+    x, truth = blobs(2, distance=10.0)
+    lonely = np.vstack([x, np.full((1, 8), 300.0, dtype=np.float32)])
+    found = fit_clusters(lonely, 0, method="hdbscan", seed=0, min_size=10)
+    assert found.labels[-1] == -1
+    assert (found.labels[: len(truth)] >= 0).mean() > 0.8
 
 
 @pytest.mark.parametrize(
@@ -94,12 +79,11 @@ def test_many_rows_are_thinned_and_still_give_the_answer():
         (lambda: fit_kmeans(np.zeros((2, 3)), 3, seed=0), "num_clusters between 1 and 2"),
         (lambda: fit_kmeans(np.zeros(5), 1, seed=0), r"shape \(rows, C\), got shape \(5,\)"),
         (lambda: fit_kmeans([[0.0], [np.nan]], 1, seed=0), "NaN or infinity in 1 of 2 rows, first in row 1"),
+        (lambda: fit_clusters(np.zeros((2, 3)), 3, method="nmf", seed=0), "num_clusters between 1 and 2"),
         (
-            lambda: choose_num_clusters(np.zeros((6, 1)), (5, 6), seed=0),
-            "between 2 and 3 .half the 6 regions.*give more videos",
+            lambda: fit_clusters(np.eye(6) * 9, 0, method="hdbscan", seed=0),
+            "dense groups among the rows, got none",
         ),
-        (lambda: choose_num_clusters(np.zeros((9, 1)), (2,), seed=0, num_fits=1), "num_fits of at least 2"),
-        (lambda: choose_num_clusters(np.zeros((9, 1)), (2,), seed=0, groups=["a"]), "hold 9 entries"),
     ],
 )
 def test_what_cannot_be_clustered_is_said(call, message):

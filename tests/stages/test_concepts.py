@@ -22,7 +22,7 @@ def blobs(num_videos=6, per_video=6, num_blobs=3):
     """Regions in tight blobs: region r of each video belongs to blob r % num_blobs."""
     rng = np.random.default_rng(0)
     rows = [(f"v{v}", v, r) for v in range(num_videos) for r in range(per_video)]
-    regions = pd.DataFrame(rows, columns=["video", "clip_id", "rank"])
+    regions = pd.DataFrame(rows, columns=["video", "clip_id", "rank"]).assign(label="t")
     centers = 10 * np.eye(num_blobs, 4)
     truth = regions["rank"].to_numpy() % num_blobs
     features = centers[truth] + rng.normal(scale=0.1, size=(len(rows), 4))
@@ -36,31 +36,31 @@ def test_blobs_are_found_and_kept():
     features, regions, truth = blobs()
     found = find_concepts(features, regions, OPTIONS, discover=frozenset(regions["video"]), seed=0)
     assert all(len(set(found.assignment[truth == blob])) == 1 for blob in range(3))
-    assert found.table["kept"].all()
-    assert found.table["num_videos"].tolist() == [6, 6, 6]
+    assert found.tables["t"]["kept"].all()
+    assert found.tables["t"]["num_videos"].tolist() == [6, 6, 6]
     assert found.distance.max() < 1
 
 
 def test_videos_that_do_not_discover_are_assigned_but_not_counted():
     features, regions, truth = blobs()
     found = find_concepts(features, regions, OPTIONS, discover=frozenset(["v0", "v1", "v2"]), seed=0)
-    assert found.table["num_regions"].tolist() == [6, 6, 6]
+    assert found.tables["t"]["num_regions"].tolist() == [6, 6, 6]
     assert all(len(set(found.assignment[truth == blob])) == 1 for blob in range(3))
 
 
-def test_the_number_of_blobs_is_found_by_stability():
+def test_the_number_of_blobs_is_the_one_that_recurs():
     features, regions, _ = blobs(num_videos=8, per_video=30, num_blobs=3)
     options = replace(OPTIONS, num_clusters=None, candidates=(2, 3, 7))
     found = find_concepts(features, regions, options, discover=frozenset(regions["video"]), seed=0)
-    assert len(found.table) == 3
-    assert found.stability[3] == pytest.approx(1.0)
+    assert len(found.tables["t"]) == 3
+    assert found.num_recurring[3] == 3
 
 
 def test_a_cluster_of_few_videos_is_rejected_with_the_count():
     features, regions, truth = blobs()
     features[(truth == 2) & (regions["clip_id"] > 0).to_numpy()] = features[0]
     found = find_concepts(features, regions, OPTIONS, discover=frozenset(regions["video"]), seed=0)
-    (reason,) = found.table.loc[~found.table["kept"], "reason"]
+    (reason,) = found.tables["t"].loc[~found.tables["t"]["kept"], "reason"]
     assert "in 1 of 6 videos, needs 3" in reason
 
 
@@ -113,7 +113,7 @@ def measured():
         regions,
         Probe(red_network(), 2),
         lambda video, index: clips[video, index],
-        0,
+        [0, 1],
         np.array([[0.5, 0.25]] * 2, dtype=np.float32),
         progress=SilentProgress(),
     )
@@ -124,18 +124,22 @@ def test_effects_are_the_change_of_the_margin():
     plan, responses = measured()
     mean = 128 / 255
     red = np.intersect1d(plan.removed, [0, 2])
-    assert responses.deletion[red].tolist() == pytest.approx([0.5 - mean / 2] * len(red))
-    assert responses.insertion[red].tolist() == pytest.approx([0.5 - mean / 2] * len(red), abs=1e-6)
+    effects, others = responses.effects(0), responses.effects(1)
+    deletion, insertion = effects["effect_deletion"], effects["effect_insertion"]
+    assert deletion[red].tolist() == pytest.approx([0.5 - mean / 2] * len(red))
+    np.testing.assert_allclose(others["effect_deletion"][red], -deletion[red])  # of two classes
+    assert insertion[red].tolist() == pytest.approx([0.5 - mean / 2] * len(red), abs=1e-6)
     black = np.intersect1d(plan.removed, [1, 3])
     assert len(black)
-    assert responses.deletion[black].tolist() == pytest.approx([-mean / 2] * len(black))
+    assert deletion[black].tolist() == pytest.approx([-mean / 2] * len(black))
 
 
 def test_regions_that_were_not_forwarded_have_no_effect_value():
     plan, responses = measured()
     others = np.setdiff1d(np.arange(4), plan.removed)
-    assert np.isnan(responses.deletion[others]).all()
-    assert np.isfinite(responses.effect[plan.removed]).all()
+    effects = responses.effects(0)
+    assert np.isnan(effects["effect_deletion"][others]).all()
+    assert np.isfinite(effects["region_effect"][plan.removed]).all()
 
 
 # CAVs and the gate ------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from toys import NUM_FRAMES, SIDE, halves_clip, halves_table, red_network
 
 from ace3d_fast.config import FeatureOptions
-from ace3d_fast.models.probe import Probe, fill_frames, margin, region_masks
+from ace3d_fast.models.probe import Probe, fill_frames, margins, region_masks
 from ace3d_fast.stages.features import center_features, describe_regions
 from ace3d_fast.types import Clip, SegmentedClip
 
@@ -120,4 +120,20 @@ def test_the_blurred_fill_keeps_colours_and_loses_detail():
 
 def test_margin_is_the_lead_over_the_best_other_class():
     logits = np.array([[3.0, 1.0, 2.5], [0.0, 4.0, 1.0]], dtype=np.float32)
-    assert margin(logits, 0).tolist() == [0.5, -4.0]
+    assert margins(logits, [0, 1]).tolist() == [[0.5, -2.0], [-4.0, 3.0]]
+    assert margins(np.array([[2.0, 2.0]], dtype=np.float32), [0, 1]).tolist() == [[0.0, 0.0]]
+
+
+def test_a_blank_clip_gives_the_fill_under_every_region():
+    clip = halves_clip(red=200)
+    blank = Probe(red_network(), 2, batch=1).blank(clip, [[0], [1], [0, 1]])
+    assert blank.logits.tolist() == [[pytest.approx(100 / 255), 0.25]]
+    assert blank.features.shape == (3, 3)
+    np.testing.assert_allclose(blank.features, [[100 / 255, 0, 0]] * 3, atol=1e-6)
+
+
+def test_a_region_alone_brings_its_own_colour_to_the_fill():
+    clip = halves_clip(red=200)
+    probe = Probe(red_network(), 2)
+    gained = probe.alone(clip, [[0], [1]]).features - probe.blank(clip, [[0], [1]]).features
+    np.testing.assert_allclose(gained[:, 0], [100 / 255, -100 / 255], atol=1e-6)
