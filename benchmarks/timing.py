@@ -8,6 +8,7 @@ import json
 import platform
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,26 @@ import torch
 
 from ace3d_fast.ops import build_info
 
+READ_BYTES = 2**28  # far more than the caches hold
 
-def interleaved(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+
+@cache
+def _much_memory() -> torch.Tensor:
+    return torch.ones(READ_BYTES // 4)
+
+
+def read_memory() -> None:
+    """Read `READ_BYTES` once and write next to nothing: timed, this is the read bandwidth of the core."""
+    torch.max(_much_memory())
+
+
+def interleaved(
+    calls: dict[str, Callable[[], Any]], repeats: int, *, cold: bool = False
+) -> dict[str, list[float]]:
     """CPU milliseconds [quartile, median, quartile] of each call, one after the other in every round.
 
-    CPU time of one thread: what else runs on the machine then disturbs least.
+    CPU time of one thread: what else runs on the machine then disturbs least. Where ``cold``, other memory
+    is read before each call, so that no call finds its input in a cache.
     """
     for call in calls.values():
         call()
@@ -29,6 +45,8 @@ def interleaved(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, 
     try:
         for _ in range(repeats):
             for name, call in calls.items():
+                if cold:
+                    read_memory()
                 begin = time.process_time()
                 call()
                 times[name].append((time.process_time() - begin) * 1e3)
