@@ -9,6 +9,7 @@
 #include "color/color.h"
 #include "common/parallel.h"
 #include "common/tensors.h"
+#include "connectivity/connect_by_color.h"
 #include "connectivity/connectivity.h"
 #include "region_overlap/region_overlap.h"
 #include "region_patches/region_patches.h"
@@ -112,18 +113,51 @@ Tensor slic3d(const Tensor& volume, std::vector<int64_t> grids, double compactne
   return labels;
 }
 
-std::tuple<Tensor, Tensor> enforce_connectivity(const Tensor& labels, std::vector<int64_t> min_sizes,
-                                                std::vector<int64_t> max_sizes) {
+// From `labels` (N, S, T, H, W) into `out`, which may be `labels`; returns the number of labels of each map.
+Tensor connect_maps(const Tensor& labels, const std::vector<int64_t>& min_sizes,
+                    const std::vector<int64_t>& max_sizes, bool repair, const Tensor& out) {
   const int64_t num_clips = labels.size(0), num_maps = labels.size(1);
   const VolumeShape shape = volume_of(labels);
-  Tensor out = empty_like(labels);
   Tensor num_labels = new_empty(labels, {num_clips, num_maps}, ScalarType::Int);
   const int32_t* from = input<int32_t>(labels);
-  parallel_for(0, num_clips * num_maps, 1, [&](int64_t begin, int64_t end) {
+  const int64_t num_jobs = num_clips * num_maps;
+  parallel_for(0, num_jobs, clips_per_job(num_jobs), [&](int64_t begin, int64_t end) {
     for (int64_t job = begin; job < end; ++job) {
       const int64_t offset = job * shape.num_voxels(), map = job % num_maps;
       output<int32_t>(num_labels)[job] = enforce_connectivity_cpu(
-          from + offset, shape, min_sizes[map], max_sizes[map], output<int32_t>(out) + offset);
+          from + offset, shape, {min_sizes[map], max_sizes[map], repair}, output<int32_t>(out) + offset);
+    }
+  });
+  return num_labels;
+}
+
+std::tuple<Tensor, Tensor> enforce_connectivity(const Tensor& labels, std::vector<int64_t> min_sizes,
+                                                std::vector<int64_t> max_sizes, bool repair) {
+  Tensor out = empty_like(labels);
+  Tensor num_labels = connect_maps(labels, min_sizes, max_sizes, repair, out);
+  return {out, num_labels};
+}
+
+Tensor enforce_connectivity_(const Tensor& labels, std::vector<int64_t> min_sizes,
+                             std::vector<int64_t> max_sizes, bool repair) {
+  return connect_maps(labels, min_sizes, max_sizes, repair, labels);
+}
+
+// Colours (N, T, H, W, C) of labels (N, S, T, H, W).
+std::tuple<Tensor, Tensor> connect_by_color(const Tensor& labels, const Tensor& colors,
+                                            std::vector<int64_t> min_sizes) {
+  const int64_t num_clips = labels.size(0), num_maps = labels.size(1), channels = colors.size(4);
+  const VolumeShape shape = volume_of(labels);
+  const int64_t num_voxels = shape.num_voxels(), num_jobs = num_clips * num_maps;
+  Tensor out = empty_like(labels);
+  Tensor num_labels = new_empty(labels, {num_clips, num_maps}, ScalarType::Int);
+  const int32_t* from = input<int32_t>(labels);
+  const uint8_t* voxels = input<uint8_t>(colors);
+  parallel_for(0, num_jobs, clips_per_job(num_jobs), [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; ++job) {
+      output<int32_t>(num_labels)[job] = connect_by_color_cpu(
+          from + job * num_voxels, voxels + job / num_maps * num_voxels * channels, channels, shape,
+          min_sizes[job % num_maps], output<int32_t>(out) + job * num_voxels);
     }
   });
   return {out, num_labels};
@@ -207,7 +241,12 @@ STABLE_TORCH_LIBRARY(ace3d, library) {
   library.def("gaussian_smooth(Tensor volume, float[] sigma) -> Tensor");
   library.def(
       "slic3d(Tensor volume, int[] grids, float compactness, int num_iterations, float[] spacing) -> Tensor");
-  library.def("enforce_connectivity(Tensor labels, int[] min_sizes, int[] max_sizes) -> (Tensor, Tensor)");
+  library.def(
+      "enforce_connectivity(Tensor labels, int[] min_sizes, int[] max_sizes, bool repair) -> (Tensor, "
+      "Tensor)");
+  library.def(
+      "enforce_connectivity_(Tensor(a!) labels, int[] min_sizes, int[] max_sizes, bool repair) -> Tensor");
+  library.def("connect_by_color(Tensor labels, Tensor colors, int[] min_sizes) -> (Tensor, Tensor)");
   // `num_regions`: regions of each label map, numbered one map after the other in the results; or one number
   // for all maps, which then share their regions.
   library.def(
@@ -228,6 +267,8 @@ STABLE_TORCH_LIBRARY_IMPL(ace3d, CPU, library) {
   library.impl("gaussian_smooth", TORCH_BOX(&gaussian_smooth));
   library.impl("slic3d", TORCH_BOX(&slic3d));
   library.impl("enforce_connectivity", TORCH_BOX(&enforce_connectivity));
+  library.impl("enforce_connectivity_", TORCH_BOX(&enforce_connectivity_));
+  library.impl("connect_by_color", TORCH_BOX(&connect_by_color));
   library.impl("region_pool", TORCH_BOX(&region_pool));
   library.impl("region_max", TORCH_BOX(&region_max));
   library.impl("region_spread", TORCH_BOX(&region_spread));

@@ -6,7 +6,8 @@ from typing import Any
 
 from ace3d_fast import _core
 from ace3d_fast.ops.color import clips_to_lab, rgb_to_lab
-from ace3d_fast.ops.connectivity import enforce_connectivity
+from ace3d_fast.ops.connect_by_color import connect_by_color
+from ace3d_fast.ops.connectivity import enforce_connectivity, enforce_connectivity_
 from ace3d_fast.ops.region_overlap import region_overlap
 from ace3d_fast.ops.region_patches import region_patches
 from ace3d_fast.ops.region_pool import region_pool, region_sums
@@ -17,7 +18,9 @@ from ace3d_fast.ops.smooth import gaussian_smooth
 __all__ = [
     "build_info",
     "clips_to_lab",
+    "connect_by_color",
     "enforce_connectivity",
+    "enforce_connectivity_",
     "gaussian_smooth",
     "region_overlap",
     "region_patches",

@@ -1,4 +1,4 @@
-"""Connectivity of label maps."""
+"""Connectivity of label maps, by scikit-image's rule."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from ace3d_fast.ops.checks import check_counts, check_tensor, check_volume
 
 
 def enforce_connectivity(
-    labels: Tensor, min_sizes: Sequence[int], max_sizes: Sequence[int]
+    labels: Tensor, min_sizes: Sequence[int], max_sizes: Sequence[int], *, repair: bool = True
 ) -> tuple[Tensor, Tensor]:
     """Make every region connected, as scikit-image's ``slic`` does: merge the small, cut the large.
 
     Parameters
     ----------
     labels : (N, S, T, H, W) int32
-        Label maps; negative values are background and stay -1.
+        Label maps; negative values are background and become -1.
     min_sizes : S integers
-        Components below so many voxels join a neighbour, for each of the S maps.
+        Components below so many voxels join the neighbour that a breadth-first walk meets last, for each of
+        the S maps.
     max_sizes : S integers
         Components end at so many voxels; the rest becomes another.
+    repair : bool
+        Have a small component that meets no neighbour with a new label join, with those that join it, the
+        first region in scan order that they touch, or be a region where they touch none. Without it, it
+        shares the label of the next region, wherever that lies, as in scikit-image up to 0.26 (issue 8295).
 
     Returns
     -------
     labels : (N, S, T, H, W) int32
-        New labels from 0, in scan order of the components.
+        New labels from 0, in scan order of the regions.
     num_labels : (N, S) int32
         How many there are.
 
@@ -37,24 +42,54 @@ def enforce_connectivity(
     ------
     InputError
         Another shape or type, or sizes that are no integers of at least 0 (``max_sizes``: 1).
-
-    Notes
-    -----
-    A small component that meets no neighbour with a new label becomes part of region 0, wherever that lies
-    (scikit-image issue 8295).
     """
-    where = "enforce_connectivity"
-    check_tensor(where, "labels", labels, dims=("N", "S", "T", "H", "W"), dtypes=(torch.int32,))
-    check_volume(where, "labels", labels)
-    num_maps = labels.shape[1]
-    if num_maps < 1:
-        raise InputError(expected(where, "labels", "with at least one map", f"shape {tuple(labels.shape)}"))
-    least = check_counts(where, "min_sizes", min_sizes, least=0, length=num_maps)
-    most = check_counts(where, "max_sizes", max_sizes, least=1, length=num_maps)
-    connected, num_labels = torch.ops.ace3d.enforce_connectivity(labels.contiguous(), least, most)
+    least, most = _check("enforce_connectivity", labels, min_sizes, max_sizes)
+    connected, num_labels = torch.ops.ace3d.enforce_connectivity(labels.contiguous(), least, most, repair)
     return connected, num_labels
 
 
+def enforce_connectivity_(
+    labels: Tensor, min_sizes: Sequence[int], max_sizes: Sequence[int], *, repair: bool = True
+) -> Tensor:
+    """Do what `enforce_connectivity` does in the memory of ``labels``, which has to be contiguous.
+
+    Returns
+    -------
+    (N, S) int32
+        How many labels there are.
+    """
+    where = "enforce_connectivity_"
+    least, most = _check(where, labels, min_sizes, max_sizes)
+    if not labels.is_contiguous():
+        raise InputError(expected(where, "labels", "to be contiguous", f"strides {labels.stride()}"))
+    num_labels: Tensor = torch.ops.ace3d.enforce_connectivity_(labels, least, most, repair)
+    return num_labels
+
+
+def check_maps(where: str, labels: Tensor) -> int:
+    """Refuse ``labels`` unless they are (N, S, T, H, W) int32 with S of at least 1; returns S."""
+    check_tensor(where, "labels", labels, dims=("N", "S", "T", "H", "W"), dtypes=(torch.int32,))
+    check_volume(where, "labels", labels)
+    if labels.shape[1] < 1:
+        raise InputError(expected(where, "labels", "with at least one map", f"shape {tuple(labels.shape)}"))
+    return labels.shape[1]
+
+
+def _check(
+    where: str, labels: Tensor, min_sizes: Sequence[int], max_sizes: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    num_maps = check_maps(where, labels)
+    least = check_counts(where, "min_sizes", min_sizes, least=0, length=num_maps)
+    return least, check_counts(where, "max_sizes", max_sizes, least=1, length=num_maps)
+
+
 @register_fake("enforce_connectivity")
-def _(labels: Tensor, min_sizes: Sequence[int], max_sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
+def _(
+    labels: Tensor, min_sizes: Sequence[int], max_sizes: Sequence[int], repair: bool
+) -> tuple[Tensor, Tensor]:
     return torch.empty_like(labels), labels.new_empty(labels.shape[:2])
+
+
+@register_fake("enforce_connectivity_")
+def _(labels: Tensor, min_sizes: Sequence[int], max_sizes: Sequence[int], repair: bool) -> Tensor:
+    return labels.new_empty(labels.shape[:2])

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ace3d_fast.ops.checks import check_counts, check_tensor, check_triple, check_volume
 from ace3d_fast.ops.color import clips_to_lab
-from ace3d_fast.ops.connectivity import enforce_connectivity
+from ace3d_fast.ops.connectivity import enforce_connectivity_
 from ace3d_fast.ops.seeds import seed_grid
 from ace3d_fast.ops.slic3d import slic3d
 from ace3d_fast.ops.smooth import gaussian_smooth
@@ -47,7 +47,7 @@ def segment_clips(
     Returns
     -------
     (N, S, T, H, W) int32
-        Regions of each map from 0; every one is 6-connected but for scikit-image's issue 8295.
+        Regions of each map from 0, every one 6-connected.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def segment_clips(
         volume = gaussian_smooth(volume, widths)
     labels = slic3d(volume, counts, compactness=compactness, num_iterations=num_iterations, spacing=distances)
     sizes = [shape.numel() / seed_grid(shape, count).num_centers(shape) for count in counts]
-    connected, _ = enforce_connectivity(
+    enforce_connectivity_(
         labels, [int(0.5 * size) for size in sizes], [max(1, int(3 * size)) for size in sizes]
     )
-    return connected
+    return labels

@@ -10,13 +10,26 @@ namespace ace3d {
 
 inline constexpr int32_t kBackground = INT32_MIN;
 
-// The component of each voxel, and of each component its size and first voxel in scan order. Components are
-// numbered in the order of their first voxels. Voxels of negative labels belong to none.
+// Components are numbered in scan order of their first voxels. Voxels of negative labels belong to none; the
+// component of their runs is kBackground. Runs are in scan order and end with their row.
 struct Components {
-  std::vector<int64_t> sizes, first_voxels;
+  std::vector<int32_t> run_begins;      // [num_runs + 1] first voxel of each run, then the number of voxels
+  std::vector<int32_t> run_components;  // [num_runs]
+  std::vector<int32_t> row_runs;        // [num_rows + 1] first run of each row, then the number of runs
+  std::vector<int32_t> sizes;           // [num_components], in voxels
+  std::vector<int32_t> first_voxels;    // [num_components]
+
+  int64_t num_rows() const { return static_cast<int64_t>(row_runs.size()) - 1; }
+  int32_t num_components() const { return static_cast<int32_t>(sizes.size()); }
 };
 
-// Fills `component_of` [num_voxels], kBackground where there is none.
-Components find_components(const int32_t* labels, VolumeShape shape, int32_t* component_of);
+// Of at most 2^31 - 1 voxels.
+Components find_components(const int32_t* labels, VolumeShape shape);
+
+// Fill `out` [num_voxels] with the component of each voxel.
+void write_components(const Components& components, int32_t* out);
+
+// Fill `out` [num_voxels] with the value of each voxel's component, -1 for background.
+void write_values(const Components& components, const std::vector<int32_t>& values, int32_t* out);
 
 }  // namespace ace3d

@@ -1,102 +1,159 @@
+// Threads share the planes of a volume. Each joins the runs of its own planes; where the planes of two of
+// them meet, one joins them afterwards. A set is represented by its first run, whoever joined it.
 #include <algorithm>
+#include <utility>
 
+#include "common/parallel.h"
 #include "connectivity/components.h"
 
 namespace ace3d {
 namespace {
 
-struct Run {
-  int32_t begin, end;  // along x
-  int32_t label;
-};
+constexpr int64_t kVoxelsPerJob = 1 << 16;
 
-// Sets of runs; the representative of a set is its first run.
-class RunSets {
- public:
-  void add() { parents_.push_back(static_cast<int32_t>(parents_.size())); }
-  int32_t find(int32_t run) {
-    while (parents_[run] != run) {
-      parents_[run] = parents_[parents_[run]];
-      run = parents_[run];
-    }
-    return run;
+int64_t per_job(int64_t voxels_each) { return std::max<int64_t>(1, kVoxelsPerJob / voxels_each); }
+
+int32_t find(std::vector<int32_t>& parents, int32_t run) {
+  while (parents[run] != run) {
+    parents[run] = parents[parents[run]];
+    run = parents[run];
   }
-  void join(int32_t a, int32_t b) {
-    a = find(a);
-    b = find(b);
-    parents_[std::max(a, b)] = std::min(a, b);
+  return run;
+}
+
+void join(std::vector<int32_t>& parents, int32_t a, int32_t b) {
+  if (parents[a] == parents[b]) return;
+  a = find(parents, a);
+  b = find(parents, b);
+  parents[std::max(a, b)] = std::min(a, b);
+}
+
+class RunJoiner {
+ public:
+  RunJoiner(const int32_t* labels, VolumeShape shape, Components& found)
+      : labels_(labels), shape_(shape), found_(found) {}
+
+  // Find where the runs of a row begin; each is a set of its own.
+  void split(int64_t row) {
+    const int64_t width = shape_.width, first = row * width;
+    const int32_t* line = labels_ + first;
+    int32_t run = found_.row_runs[row];
+    int32_t* begins = found_.run_begins.data();
+    for (int64_t x = 1; x < width; ++x) {
+      run += line[x] != line[x - 1];
+      if (line[x] != line[x - 1]) begins[run] = static_cast<int32_t>(first + x);
+    }
+    for (int32_t i = found_.row_runs[row]; i < found_.row_runs[row + 1]; ++i) {
+      found_.run_components[i] = labels_[begins[i]] < 0 ? kBackground : i;
+    }
+  }
+
+  // Join the runs of two rows that touch and have the same label.
+  void join_rows(int64_t before, int64_t row) {
+    const int32_t* begins = found_.run_begins.data();
+    const auto offset = static_cast<int32_t>((row - before) * shape_.width);
+    int32_t a = found_.row_runs[before], b = found_.row_runs[row];
+    for (const int32_t end = found_.row_runs[row + 1]; b < end;) {
+      const int32_t label = labels_[begins[b]];
+      if (labels_[begins[a]] == label && label >= 0) join(found_.run_components, a, b);
+      const int32_t end_a = begins[a + 1] + offset, end_b = begins[b + 1];
+      a += end_a <= end_b;
+      b += end_b <= end_a;
+    }
   }
 
  private:
-  std::vector<int32_t> parents_;
+  const int32_t* labels_;
+  VolumeShape shape_;
+  Components& found_;
 };
 
-// Join the runs of one row with those of a neighbouring row that touch them and have the same label.
-void join_rows(const std::vector<Run>& runs, int64_t a, int64_t a_end, int64_t b, int64_t b_end,
-               RunSets& sets) {
-  while (a < a_end && b < b_end) {
-    if (runs[a].label == runs[b].label && runs[a].begin < runs[b].end && runs[b].begin < runs[a].end) {
-      sets.join(static_cast<int32_t>(a), static_cast<int32_t>(b));
-    }
-    if (runs[a].end < runs[b].end) {
-      ++a;
+// From sets of runs to numbered components.
+void number_components(Components& found) {
+  std::vector<int32_t>& runs = found.run_components;  // the parent of each, then its component
+  const auto num_runs = static_cast<int32_t>(runs.size());
+  int32_t num_components = 0;
+  for (int32_t i = 0; i < num_runs; ++i) num_components += runs[i] == i;
+  found.sizes.resize(num_components);
+  found.first_voxels.resize(num_components);
+  int32_t next = 0;
+  for (int32_t i = 0; i < num_runs; ++i) {
+    if (runs[i] == kBackground) continue;
+    if (runs[i] == i) {
+      found.first_voxels[next] = found.run_begins[i];
+      runs[i] = next++;
     } else {
-      ++b;
+      runs[i] = runs[runs[i]];  // a parent comes before, and has its component
     }
+    found.sizes[runs[i]] += found.run_begins[i + 1] - found.run_begins[i];
   }
 }
 
 }  // namespace
 
-Components find_components(const int32_t* labels, VolumeShape shape, int32_t* component_of) {
-  const int64_t num_rows = shape.depth * shape.height, width = shape.width;
-  std::vector<Run> runs;
-  std::vector<int64_t> first_runs(num_rows + 1);  // of each row
-  RunSets sets;
-  for (int64_t row = 0; row < num_rows; ++row) {
-    first_runs[row] = static_cast<int64_t>(runs.size());
-    const int32_t* line = labels + row * width;
-    for (int64_t x = 0; x < width;) {
-      const int32_t label = line[x];
-      int64_t end = x + 1;
-      while (end < width && line[end] == label) ++end;
-      if (label >= 0) {
-        runs.push_back({static_cast<int32_t>(x), static_cast<int32_t>(end), label});
-        sets.add();
-      }
-      x = end;
+Components find_components(const int32_t* labels, VolumeShape shape) {
+  const int64_t height = shape.height, width = shape.width, num_rows = shape.depth * height;
+  Components found;
+  found.row_runs.resize(num_rows + 1);
+  parallel_for(0, num_rows, per_job(width), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int32_t* line = labels + row * width;
+      int32_t num_runs = 1;
+      for (int64_t x = 1; x < width; ++x) num_runs += line[x] != line[x - 1];
+      found.row_runs[row + 1] = num_runs;
     }
-    const int64_t begin = first_runs[row], end = static_cast<int64_t>(runs.size());
-    if (row % shape.height > 0) join_rows(runs, first_runs[row - 1], begin, begin, end, sets);
-    if (row >= shape.height) {
-      join_rows(runs, first_runs[row - shape.height], first_runs[row - shape.height + 1], begin, end, sets);
-    }
+  });
+  for (int64_t row = 0; row < num_rows; ++row) found.row_runs[row + 1] += found.row_runs[row];
+  const int32_t num_runs = found.row_runs[num_rows];
+  found.run_begins.resize(static_cast<size_t>(num_runs) + 1);
+  for (int64_t row = 0; row <= num_rows; ++row) {
+    found.run_begins[found.row_runs[row]] = static_cast<int32_t>(row * width);
   }
-  first_runs[num_rows] = static_cast<int64_t>(runs.size());
+  found.run_components.resize(num_runs);
 
-  Components components;
-  std::vector<int32_t> numbers(runs.size());  // the component of each run
-  for (int64_t row = 0; row < num_rows; ++row) {
-    int32_t* line = component_of + row * width;
-    int64_t x = 0;
-    for (int64_t i = first_runs[row]; i < first_runs[row + 1]; ++i) {
-      const Run& run = runs[i];
-      const int32_t root = sets.find(static_cast<int32_t>(i));
-      if (root == i) {
-        numbers[i] = static_cast<int32_t>(components.sizes.size());
-        components.sizes.push_back(0);
-        components.first_voxels.push_back(row * width + run.begin);
-      } else {
-        numbers[i] = numbers[root];
-      }
-      components.sizes[numbers[i]] += run.end - run.begin;
-      std::fill(line + x, line + run.begin, kBackground);
-      std::fill(line + run.begin, line + run.end, numbers[i]);
-      x = run.end;
+  RunJoiner joiner(labels, shape, found);
+  std::vector<uint8_t> begins_job(shape.depth);
+  parallel_for(0, shape.depth, per_job(height * width), [&](int64_t begin, int64_t end) {
+    begins_job[begin] = 1;
+    for (int64_t row = begin * height; row < end * height; ++row) {
+      joiner.split(row);
+      if (row % height > 0) joiner.join_rows(row - 1, row);
+      if (row >= (begin + 1) * height) joiner.join_rows(row - height, row);
     }
-    std::fill(line + x, line + width, kBackground);
+  });
+  for (int64_t plane = 1; plane < shape.depth; ++plane) {
+    if (!begins_job[plane]) continue;
+    for (int64_t row = plane * height; row < (plane + 1) * height; ++row) {
+      joiner.join_rows(row - height, row);
+    }
   }
-  return components;
+  number_components(found);
+  return found;
+}
+
+namespace {
+
+template <class ValueOf>
+void write_runs(const Components& components, const ValueOf& value_of, int32_t* out) {
+  const int64_t num_runs = static_cast<int64_t>(components.run_components.size());
+  parallel_for(0, num_runs, kVoxelsPerJob / 8, [&](int64_t begin, int64_t end) {
+    for (int64_t run = begin; run < end; ++run) {
+      const int32_t value = value_of(components.run_components[run]);
+      const int32_t last = components.run_begins[run + 1];
+      for (int32_t v = components.run_begins[run]; v < last; ++v) out[v] = value;
+    }
+  });
+}
+
+}  // namespace
+
+void write_components(const Components& components, int32_t* out) {
+  write_runs(components, [](int32_t component) { return component; }, out);
+}
+
+void write_values(const Components& components, const std::vector<int32_t>& values, int32_t* out) {
+  write_runs(
+      components, [&](int32_t component) { return component == kBackground ? -1 : values[component]; }, out);
 }
 
 }  // namespace ace3d

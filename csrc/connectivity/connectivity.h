@@ -1,12 +1,16 @@
 // Make every region connected: scikit-image's rule, voxel for voxel.
 //
-//   labels  [depth, height, width] in; out  [depth, height, width] new labels from 0 in scan order
+//   labels  [depth, height, width] in; out  [depth, height, width] new labels from 0 in scan order; may be
+//   the same memory
 //
 // Voxels are visited in scan order; each one without a new label starts a component, grown breadth first over
 // 6-neighbours (+x -x +y -y +t -t) of the same label. A component stops growing at `max_size` voxels; what is
 // left of it becomes another. One below `min_size` takes the new label of the last neighbour met that already
-// had one, or 0 where there was none. Voxels with a negative label stay -1 and join nothing. Returns the
-// number of new labels.
+// had one. Where none had, scikit-image gives it the label that the next component gets as well, and goes on
+// as if it had none (its issue 8295). With `repair` it starts a region of its own, and once all have labels
+// such a region, in scan order of their first voxels, joins the first other region that it touches; labels
+// then follow the scan order of what is left. Voxels with a negative label become -1 and join nothing.
+// Returns the number of new labels.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +19,12 @@
 
 namespace ace3d {
 
-int32_t enforce_connectivity_cpu(const int32_t* labels, VolumeShape shape, int64_t min_size, int64_t max_size,
+struct ConnectivityOptions {
+  int64_t min_size, max_size;
+  bool repair;
+};
+
+int32_t enforce_connectivity_cpu(const int32_t* labels, VolumeShape shape, ConnectivityOptions options,
                                  int32_t* out);
 
 }  // namespace ace3d

@@ -7,7 +7,8 @@ them.
 from __future__ import annotations
 
 from ace3d_fast.ops.reference.color import clips_to_lab, rgb_to_lab
-from ace3d_fast.ops.reference.connectivity import enforce_connectivity
+from ace3d_fast.ops.reference.connect_by_color import connect_by_color
+from ace3d_fast.ops.reference.connectivity import enforce_connectivity, enforce_connectivity_
 from ace3d_fast.ops.reference.region_overlap import region_overlap
 from ace3d_fast.ops.reference.region_patches import region_patches
 from ace3d_fast.ops.reference.region_pool import region_pool, region_sums
@@ -17,7 +18,9 @@ from ace3d_fast.ops.reference.smooth import gaussian_smooth
 
 __all__ = [
     "clips_to_lab",
+    "connect_by_color",
     "enforce_connectivity",
+    "enforce_connectivity_",
     "gaussian_smooth",
     "region_overlap",
     "region_patches",
