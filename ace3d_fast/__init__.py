@@ -26,6 +26,7 @@ _HOMES = {
     "evaluate_concepts": "ace3d_fast.stages.evaluation",
     "write_report": "ace3d_fast.report",
     "segment_clips": "ace3d_fast.ops",
+    "slic": "ace3d_fast.ops",
     "slic3d": "ace3d_fast.ops",
     "region_pool": "ace3d_fast.ops",
     "region_overlap": "ace3d_fast.ops",
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ace3d_fast.ops.region_patches import region_patches as region_patches
     from ace3d_fast.ops.region_pool import region_pool as region_pool
     from ace3d_fast.ops.segment import segment_clips as segment_clips
+    from ace3d_fast.ops.slic import slic as slic
     from ace3d_fast.ops.slic3d import slic3d as slic3d
     from ace3d_fast.store import RunFolder as RunFolder
 

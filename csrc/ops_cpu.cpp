@@ -3,7 +3,11 @@
 // Inputs are contiguous and of the shapes and types that the Python wrappers in ace3d_fast/ops check and
 // document.
 #include <algorithm>
+#include <array>
+#include <numeric>
+#include <optional>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "color/color.h"
@@ -14,7 +18,6 @@
 #include "region_overlap/region_overlap.h"
 #include "region_patches/region_patches.h"
 #include "region_pool/region_pool.h"
-#include "slic3d/bricks.h"
 #include "slic3d/slic3d.h"
 #include "smooth/smooth.h"
 
@@ -69,47 +72,108 @@ Tensor gaussian_smooth(const Tensor& volume, std::vector<double> sigma) {
   return out;
 }
 
-// `grids`: for each resolution the start, step and window of the seeds along T, H and W.
-Tensor slic3d(const Tensor& volume, std::vector<int64_t> grids, double compactness, int64_t num_iterations,
-              std::vector<double> spacing) {
-  const int64_t num_clips = volume.size(0), channels = volume.size(1);
-  const int64_t num_maps = static_cast<int64_t>(grids.size()) / 9;
+// The resolutions of one volume: `grids` holds for each the start, step and window of the seeds along T, H
+// and W, and `apart` how far apart centres are.
+std::vector<SlicMap> slic_maps(const std::vector<int64_t>& grids, const std::vector<int64_t>& num_centers,
+                               const std::vector<double>& apart) {
+  std::vector<SlicMap> maps(num_centers.size());
+  for (size_t map = 0; map < maps.size(); ++map) {
+    const int64_t* g = grids.data() + 9 * map;
+    maps[map] = {num_centers[map],
+                 {{g[0], g[1], g[2]}, {g[3], g[4], g[5]}},
+                 {g[6], g[7], g[8]},
+                 apart[map],
+                 nullptr,
+                 nullptr,
+                 nullptr};
+  }
+  return maps;
+}
+
+SlicOptions slic_options(double compactness, int64_t num_iterations, const std::vector<double>& spacing) {
+  return {compactness, {spacing[0], spacing[1], spacing[2]}, num_iterations, false, false};
+}
+
+// `centers` [clip, center of all resolutions, 3 + channels]. Returns labels and centres; where `centers` are
+// not wanted back they are empty.
+std::tuple<Tensor, Tensor> slic3d(const Tensor& volume, const std::optional<Tensor>& mask,
+                                  const std::optional<Tensor>& centers, std::vector<int64_t> grids,
+                                  std::vector<int64_t> num_centers, std::vector<double> apart,
+                                  double compactness, int64_t num_iterations, std::vector<double> spacing,
+                                  bool exact, bool adapt_compactness, bool settle_first,
+                                  bool return_centers) {
+  const int64_t num_clips = volume.size(0), channels = volume.size(1), row = 3 + channels;
+  const auto num_maps = static_cast<int64_t>(num_centers.size());
   const VolumeShape shape = volume_of(volume);
+  const int64_t num_voxels = shape.num_voxels();
+  const int64_t all_centers = std::accumulate(num_centers.begin(), num_centers.end(), int64_t{0});
   Tensor labels =
       new_empty(volume, {num_clips, num_maps, shape.depth, shape.height, shape.width}, ScalarType::Int);
-  std::vector<SlicOptions> options(num_maps);
-  for (int64_t map = 0; map < num_maps; ++map) {
-    const int64_t* g = grids.data() + 9 * map;
-    options[map] = {{{g[0], g[1], g[2]}, {g[3], g[4], g[5]}, {g[6], g[7], g[8]}},
-                    compactness,
-                    {spacing[0], spacing[1], spacing[2]},
-                    num_iterations};
-  }
-  const int64_t num_voxels = shape.num_voxels();
-  int32_t* out = output<int32_t>(labels);
-  if (volume.scalar_type() == ScalarType::Float && channels <= kMaxFastChannels) {
-    const float* voxels = input<float>(volume);
+  Tensor moved = new_empty(volume, {num_clips, return_centers ? all_centers : 0, row}, ScalarType::Double);
+  const std::vector<SlicMap> maps = slic_maps(grids, num_centers, apart);
+  SlicOptions options = slic_options(compactness, num_iterations, spacing);
+  options.adapt_compactness = adapt_compactness;
+  options.settle_first = settle_first;
+
+  const auto maps_of = [&](int64_t clip) {
+    std::vector<SlicMap> own = maps;
+    int64_t first = clip * all_centers;
+    for (int64_t map = 0; map < num_maps; ++map) {
+      own[map].labels = output<int32_t>(labels) + (clip * num_maps + map) * num_voxels;
+      if (centers) own[map].centers = input<double>(*centers) + first * row;
+      if (return_centers) own[map].moved_centers = output<double>(moved) + first * row;
+      first += own[map].num_centers;
+    }
+    return own;
+  };
+  const auto run = [&](const auto* voxels) {
+    using T = std::remove_cv_t<std::remove_pointer_t<decltype(voxels)>>;
     parallel_for(0, num_clips, clips_per_job(num_clips), [&](int64_t begin, int64_t end) {
       for (int64_t clip = begin; clip < end; ++clip) {
-        slic3d_fast_cpu(voxels + clip * channels * num_voxels, channels, shape, options.data(), num_maps,
-                        out + clip * num_maps * num_voxels);
-      }
-    });
-    return labels;
-  }
-  const auto run = [&](const auto* voxels) {
-    parallel_for(0, num_clips * num_maps, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t job = begin; job < end; ++job) {
-        slic3d_exact_cpu(voxels + job / num_maps * channels * num_voxels, channels, shape,
-                         options[job % num_maps], out + job * num_voxels);
+        const std::vector<SlicMap> own = maps_of(clip);
+        const T* colors = voxels + clip * channels * num_voxels;
+        const uint8_t* inside = mask ? input<uint8_t>(*mask) + clip * num_voxels : nullptr;
+        if (adapt_compactness) {
+          for (const SlicMap& map : own) slic3d_plain_cpu(colors, inside, channels, shape, options, map);
+        } else if (exact) {
+          slic3d_exact_cpu(colors, inside, channels, shape, options, own.data(), num_maps);
+        } else if constexpr (std::is_same_v<T, float>) {
+          slic3d_fast_cpu(colors, inside, channels, shape, options, own.data(), num_maps);
+        }
       }
     });
   };
   if (volume.scalar_type() == ScalarType::Double) {
+    exact = true;
     run(input<double>(volume));
   } else {
     run(input<float>(volume));
   }
+  return {labels, moved};
+}
+
+// From bytes of RGB, without smoothing: Lab is made where it is used.
+Tensor slic3d_frames(const Tensor& frames, std::vector<int64_t> grids, std::vector<int64_t> num_centers,
+                     std::vector<double> apart, double compactness, int64_t num_iterations,
+                     std::vector<double> spacing) {
+  const int64_t num_clips = frames.size(0);
+  const auto num_maps = static_cast<int64_t>(num_centers.size());
+  const VolumeShape shape = {frames.size(1), frames.size(2), frames.size(3)};
+  const int64_t num_voxels = shape.num_voxels();
+  Tensor labels =
+      new_empty(frames, {num_clips, num_maps, shape.depth, shape.height, shape.width}, ScalarType::Int);
+  const std::vector<SlicMap> maps = slic_maps(grids, num_centers, apart);
+  const SlicOptions options = slic_options(compactness, num_iterations, spacing);
+  parallel_for(0, num_clips, clips_per_job(num_clips), [&](int64_t begin, int64_t end) {
+    for (int64_t clip = begin; clip < end; ++clip) {
+      const uint8_t* rgb = input<uint8_t>(frames) + clip * 3 * num_voxels;
+      std::vector<SlicMap> own = maps;
+      for (int64_t map = 0; map < num_maps; ++map) {
+        own[map].labels = output<int32_t>(labels) + (clip * num_maps + map) * num_voxels;
+      }
+      slic3d_bytes_cpu(rgb, stretched_light(rgb, num_voxels), shape, options, own.data(), num_maps);
+    }
+  });
   return labels;
 }
 
@@ -240,7 +304,12 @@ STABLE_TORCH_LIBRARY(ace3d, library) {
   library.def("clips_to_lab(Tensor frames) -> Tensor");
   library.def("gaussian_smooth(Tensor volume, float[] sigma) -> Tensor");
   library.def(
-      "slic3d(Tensor volume, int[] grids, float compactness, int num_iterations, float[] spacing) -> Tensor");
+      "slic3d(Tensor volume, Tensor? mask, Tensor? centers, int[] grids, int[] num_centers, float[] apart, "
+      "float compactness, int num_iterations, float[] spacing, bool exact, bool adapt_compactness, "
+      "bool settle_first, bool return_centers) -> (Tensor, Tensor)");
+  library.def(
+      "slic3d_frames(Tensor frames, int[] grids, int[] num_centers, float[] apart, float compactness, "
+      "int num_iterations, float[] spacing) -> Tensor");
   library.def(
       "enforce_connectivity(Tensor labels, int[] min_sizes, int[] max_sizes, bool repair) -> (Tensor, "
       "Tensor)");
@@ -266,6 +335,7 @@ STABLE_TORCH_LIBRARY_IMPL(ace3d, CPU, library) {
   library.impl("clips_to_lab", TORCH_BOX(&clips_to_lab));
   library.impl("gaussian_smooth", TORCH_BOX(&gaussian_smooth));
   library.impl("slic3d", TORCH_BOX(&slic3d));
+  library.impl("slic3d_frames", TORCH_BOX(&slic3d_frames));
   library.impl("enforce_connectivity", TORCH_BOX(&enforce_connectivity));
   library.impl("enforce_connectivity_", TORCH_BOX(&enforce_connectivity_));
   library.impl("connect_by_color", TORCH_BOX(&connect_by_color));

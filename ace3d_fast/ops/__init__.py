@@ -12,7 +12,8 @@ from ace3d_fast.ops.region_overlap import region_overlap
 from ace3d_fast.ops.region_patches import region_patches
 from ace3d_fast.ops.region_pool import region_pool, region_sums
 from ace3d_fast.ops.segment import segment_clips
-from ace3d_fast.ops.slic3d import slic3d
+from ace3d_fast.ops.slic import slic
+from ace3d_fast.ops.slic3d import slic3d, slic3d_frames, slic3d_from
 from ace3d_fast.ops.smooth import gaussian_smooth
 
 __all__ = [
@@ -28,7 +29,10 @@ __all__ = [
     "region_sums",
     "rgb_to_lab",
     "segment_clips",
+    "slic",
     "slic3d",
+    "slic3d_frames",
+    "slic3d_from",
 ]
 
 

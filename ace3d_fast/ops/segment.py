@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from ace3d_fast.ops.checks import check_counts, check_tensor, check_triple, chec
 from ace3d_fast.ops.color import clips_to_lab
 from ace3d_fast.ops.connectivity import enforce_connectivity_
 from ace3d_fast.ops.seeds import seed_grid
-from ace3d_fast.ops.slic3d import slic3d
+from ace3d_fast.ops.slic3d import slic3d, slic3d_frames
 from ace3d_fast.ops.smooth import gaussian_smooth
 
 
@@ -65,10 +66,13 @@ def segment_clips(
         for width, step in zip(check_triple(where, "sigma", sigma, zero=True), distances, strict=True)
     ]
 
-    volume = clips_to_lab(frames)
+    options: dict[str, Any] = {
+        "compactness": compactness, "num_iterations": num_iterations, "spacing": distances
+    }  # fmt: skip
     if max(widths) > 0:
-        volume = gaussian_smooth(volume, widths)
-    labels = slic3d(volume, counts, compactness=compactness, num_iterations=num_iterations, spacing=distances)
+        labels = slic3d(gaussian_smooth(clips_to_lab(frames), widths), counts, **options)
+    else:
+        labels = slic3d_frames(frames, counts, **options)
     sizes = [shape.numel() / seed_grid(shape, count).num_centers(shape) for count in counts]
     enforce_connectivity_(
         labels, [int(0.5 * size) for size in sizes], [max(1, int(3 * size)) for size in sizes]

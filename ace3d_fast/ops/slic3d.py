@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -18,7 +19,25 @@ from ace3d_fast.ops.checks import (
     check_triple,
     check_volume,
 )
-from ace3d_fast.ops.seeds import seed_grid
+from ace3d_fast.ops.seeds import SeedGrid, mask_seeds, seed_grid
+
+MAX_CHANNELS = 64
+# Colours divided by the compactness are squared in float32.
+_LARGEST_COLOR = 1e12
+
+
+@dataclass(slots=True)
+class _Maps:
+    """The resolutions of a volume as the op takes them."""
+
+    grids: list[int] = field(default_factory=list)
+    num_centers: list[int] = field(default_factory=list)
+    apart: list[float] = field(default_factory=list)
+
+    def add(self, grid: SeedGrid, num_centers: int, apart: float | None = None) -> None:
+        self.grids += [*grid.start, *grid.step, *grid.window]
+        self.num_centers.append(num_centers)
+        self.apart.append(float(max(grid.step)) if apart is None else apart)
 
 
 def slic3d(
@@ -28,21 +47,36 @@ def slic3d(
     compactness: float,
     num_iterations: int = 10,
     spacing: float | Sequence[float] = (1.0, 1.0, 1.0),
+    mask: Tensor | None = None,
+    centers: Sequence[Tensor] | None = None,
+    exact: bool = False,
+    adapt_compactness: bool = False,
 ) -> Tensor:
     """Cut volumes into supervoxels by k-means over position and colour, at several resolutions.
 
     Parameters
     ----------
-    volume : (N, C, T, H, W) float32 or float64
-        Colours (Lab from 0 to 100) or any features. float64 gives the labels of scikit-image's core, bit for
-        bit; float32 is fast.
+    volume : (N, C, T, H, W) float32, float64, float16 or bfloat16
+        Colours (Lab from 0 to 100) or any features, up to 64 channels. Half types are read as float32.
     num_regions : S integers
         About how many regions each of the S maps is to have.
     compactness : float
         Weight of position against colour.
     num_iterations : int
+        At most; it ends before where no label changes any more.
     spacing : float or three floats (T, H, W)
         Distance between voxels along each axis. It scales distances and leaves the seeds where they are.
+    mask : (N, T, H, W) bool, optional
+        Voxels that take part; the others get label -1. Seeds are spread over the mask by k-means.
+    centers : S tensors (N, K, 3 + C), optional
+        Where centres start (t, y, x in voxels, then colours): a warm start. ``num_regions`` then only says
+        how far a centre reaches and what distances are measured in.
+    exact : bool
+        Labels of scikit-image's core, bit for bit, given the same image and type: sums are added in scan
+        order in the type of ``volume``. float64 is always exact.
+    adapt_compactness : bool
+        SLICO: each supervoxel divides its colour distances by the largest one it has met (``slic_zero`` of
+        scikit-image). Exact, and as slow as scikit-image.
 
     Returns
     -------
@@ -58,32 +92,242 @@ def slic3d(
     ----------
     Achanta et al., SLIC superpixels compared to state-of-the-art superpixel methods, TPAMI 2012.
     """
-    where = "slic3d"
-    check_tensor(
-        where, "volume", volume, dims=("N", "C", "T", "H", "W"), dtypes=(torch.float32, torch.float64)
-    )
-    check_volume(where, "volume", volume)
-    if volume.shape[1] < 1:
-        raise InputError(
-            expected(where, "volume", "with at least one channel", f"shape {tuple(volume.shape)}")
-        )
-    check_finite(where, "volume", volume)
-    counts = check_counts(where, "num_regions", num_regions, least=1)
-    weight = check_positive(where, "compactness", compactness)
+    volume = _check_volume("slic3d", volume)
+    shape, channels = volume.shape[2:], volume.shape[1]
+    counts = check_counts("slic3d", "num_regions", num_regions, least=1)
+    check_positive("slic3d", "compactness", compactness)
+    check_count("slic3d", "num_iterations", num_iterations, least=1)
+    distances = list(check_triple("slic3d", "spacing", spacing, zero=False))
+    if float(volume.abs().max()) / compactness > _LARGEST_COLOR:
+        raise InputError(expected("slic3d", "volume / compactness", f"below {_LARGEST_COLOR:g}", "more"))
+    options = (compactness, num_iterations, distances, exact, adapt_compactness)
+    if mask is not None:
+        check_tensor("slic3d", "mask", mask, dims=("N", "T", "H", "W"), dtypes=(torch.bool,))
+        if mask.shape != (volume.shape[0], *shape):
+            raise InputError(expected("slic3d", "mask", "of the volume's shape", f"{tuple(mask.shape)}"))
+        if centers is None:
+            clips = range(volume.shape[0])
+            return torch.cat(
+                [_spread_over_mask(volume[n, None], mask[n, None], counts, *options) for n in clips]
+            )
+    maps = _Maps()
+    starts = None
+    if centers is None:
+        for count in counts:
+            grid = seed_grid(shape, count)
+            maps.add(grid, grid.num_centers(shape))
+    else:
+        starts = _check_centers("slic3d", centers, len(counts), (volume.shape[0], 3 + channels))
+        for count, part in zip(counts, centers, strict=True):
+            maps.add(seed_grid(shape, count), part.shape[1])
+    return _run(volume, mask, starts, maps, *options, settle_first=False, return_centers=False)[0]
+
+
+def slic3d_from(
+    volume: Tensor,
+    centers: Tensor,
+    *,
+    num_regions: int,
+    compactness: float,
+    num_iterations: int = 10,
+    spacing: float | Sequence[float] = (1.0, 1.0, 1.0),
+) -> tuple[Tensor, Tensor]:
+    """Cut volumes into supervoxels from given centres, and say where these have moved to.
+
+    Parameters
+    ----------
+    volume : (N, C, T, H, W) float32 or float64
+    centers : (N, K, 3 + C) float32 or float64
+        t, y, x in voxels, then colours. A centre with NaN is dead and stays so.
+    num_regions, compactness, num_iterations, spacing
+        As for `slic3d`.
+
+    Returns
+    -------
+    labels : (N, T, H, W) int32
+    centers : (N, K, 3 + C) float64
+        Mean position and colour of the voxels of each label; NaN where there is none.
+
+    Raises
+    ------
+    InputError
+        As `slic3d`.
+    """
+    volume = _check_volume("slic3d_from", volume)
+    check_positive("slic3d_from", "compactness", compactness)
+    check_count("slic3d_from", "num_iterations", num_iterations, least=1)
+    check_count("slic3d_from", "num_regions", num_regions, least=1)
+    distances = list(check_triple("slic3d_from", "spacing", spacing, zero=False))
+    starts = _check_centers("slic3d_from", [centers], 1, (volume.shape[0], 3 + volume.shape[1]))
+    maps = _Maps()
+    maps.add(seed_grid(volume.shape[2:], num_regions), centers.shape[1])
+    options = (compactness, num_iterations, distances, False, False)
+    labels, moved = _run(volume, None, starts, maps, *options, settle_first=False, return_centers=True)
+    return labels[:, 0], moved
+
+
+def slic3d_frames(
+    frames: Tensor,
+    num_regions: Sequence[int],
+    *,
+    compactness: float,
+    num_iterations: int = 10,
+    spacing: float | Sequence[float] = (1.0, 1.0, 1.0),
+) -> Tensor:
+    """`slic3d` of `clips_to_lab`, without a Lab volume in between.
+
+    Parameters
+    ----------
+    frames : (N, T, H, W, 3) uint8
+        RGB.
+    num_regions, compactness, num_iterations, spacing
+        As for `slic3d`.
+
+    Returns
+    -------
+    (N, S, T, H, W) int32
+
+    Raises
+    ------
+    InputError
+        Another shape or type, or an option out of range.
+    """
+    where = "slic3d_frames"
+    check_tensor(where, "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,))
+    check_volume(where, "frames", frames[..., 0])
+    check_positive(where, "compactness", compactness)
     check_count(where, "num_iterations", num_iterations, least=1)
-    distances = check_triple(where, "spacing", spacing, zero=False)
-    grids: list[int] = []
-    for count in counts:
-        grid = seed_grid(volume.shape[2:], count)
-        grids += [*grid.start, *grid.step, *grid.window]
-    labels: Tensor = torch.ops.ace3d.slic3d(
-        volume.contiguous(), grids, weight, num_iterations, list(distances)
+    distances = list(check_triple(where, "spacing", spacing, zero=False))
+    maps, shape = _Maps(), frames.shape[1:4]
+    for count in check_counts(where, "num_regions", num_regions, least=1):
+        grid = seed_grid(shape, count)
+        maps.add(grid, grid.num_centers(shape))
+    labels: Tensor = torch.ops.ace3d.slic3d_frames(
+        frames.contiguous(),
+        maps.grids,
+        maps.num_centers,
+        maps.apart,
+        float(compactness),
+        num_iterations,
+        distances,
     )
     return labels
 
 
+def _spread_over_mask(
+    volume: Tensor,
+    mask: Tensor,
+    counts: Sequence[int],
+    compactness: float,
+    num_iterations: int,
+    spacing: list[float],
+    exact: bool,
+    adapt_compactness: bool,
+) -> Tensor:
+    """One clip, from seeds spread over its mask and settled there before colours count."""
+    if not bool(mask.any()):
+        return mask.new_full((1, len(counts), *mask.shape[1:]), -1, dtype=torch.int32)
+    maps, parts = _Maps(), []
+    dense_axes = 2 if volume.shape[1] > 1 else 3  # as scikit-image has it with and without channels
+    for count in counts:
+        seeds, apart = mask_seeds(mask[0].numpy(), count, dense_axes=dense_axes)
+        maps.add(seed_grid(mask.shape[1:], len(seeds)), len(seeds), apart)
+        parts.append(torch.from_numpy(seeds))
+    rows = torch.cat(parts)
+    starts = torch.cat([rows, rows.new_zeros(len(rows), volume.shape[1])], dim=1)[None]
+    options = (compactness, num_iterations, spacing, exact, adapt_compactness)
+    return _run(volume, mask, starts, maps, *options, settle_first=True, return_centers=False)[0]
+
+
+def _run(
+    volume: Tensor,
+    mask: Tensor | None,
+    starts: Tensor | None,
+    maps: _Maps,
+    compactness: float,
+    num_iterations: int,
+    spacing: list[float],
+    exact: bool,
+    adapt_compactness: bool,
+    *,
+    settle_first: bool,
+    return_centers: bool,
+) -> tuple[Tensor, Tensor]:
+    labels, moved = torch.ops.ace3d.slic3d(
+        volume,
+        None if mask is None else mask.to(torch.uint8).contiguous(),
+        starts,
+        maps.grids,
+        maps.num_centers,
+        maps.apart,
+        float(compactness),
+        num_iterations,
+        spacing,
+        exact or volume.dtype == torch.float64,
+        adapt_compactness,
+        settle_first,
+        return_centers,
+    )
+    return labels, moved
+
+
+def _check_volume(where: str, volume: Tensor) -> Tensor:
+    """A contiguous float32 or float64 volume, from one of any floating type."""
+    types = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+    check_tensor(where, "volume", volume, dims=("N", "C", "T", "H", "W"), dtypes=types)
+    check_volume(where, "volume", volume)
+    if not 1 <= volume.shape[1] <= MAX_CHANNELS:
+        got = f"shape {tuple(volume.shape)}"
+        raise InputError(expected(where, "volume", f"with 1 to {MAX_CHANNELS} channels", got))
+    check_finite(where, "volume", volume)
+    return (volume if volume.dtype == torch.float64 else volume.float()).contiguous()
+
+
+def _check_centers(where: str, centers: Sequence[Tensor], num_maps: int, size: tuple[int, int]) -> Tensor:
+    """The centres of all maps as the op takes them, (N, K, 3 + C) float64."""
+    if len(centers) != num_maps:
+        raise InputError(expected(where, "centers", f"for {num_maps} maps", f"{len(centers)} tensors"))
+    for part in centers:
+        check_tensor(where, "centers", part, dims=("N", "K", "3 + C"), dtypes=(torch.float32, torch.float64))
+        if (part.shape[0], part.shape[2]) != size or part.shape[1] < 1:
+            wanted = f"of shape ({size[0]}, K, {size[1]}) with K at least 1"
+            raise InputError(expected(where, "centers", wanted, f"shape {tuple(part.shape)}"))
+        if bool(torch.isinf(part).any()):
+            raise InputError(expected(where, "centers", "free of infinities", "one"))
+    return torch.cat([part.double() for part in centers], dim=1).contiguous()
+
+
 @register_fake("slic3d")
 def _(
-    volume: Tensor, grids: Sequence[int], compactness: float, num_iterations: int, spacing: Sequence[float]
+    volume: Tensor,
+    mask: Tensor | None,
+    centers: Tensor | None,
+    grids: Sequence[int],
+    num_centers: Sequence[int],
+    apart: Sequence[float],
+    compactness: float,
+    num_iterations: int,
+    spacing: Sequence[float],
+    exact: bool,
+    adapt_compactness: bool,
+    settle_first: bool,
+    return_centers: bool,
+) -> tuple[Tensor, Tensor]:
+    size = (volume.shape[0], sum(num_centers) if return_centers else 0, 3 + volume.shape[1])
+    return (
+        volume.new_empty((volume.shape[0], len(num_centers), *volume.shape[2:]), dtype=torch.int32),
+        volume.new_empty(size, dtype=torch.float64),
+    )
+
+
+@register_fake("slic3d_frames")
+def _(
+    frames: Tensor,
+    grids: Sequence[int],
+    num_centers: Sequence[int],
+    apart: Sequence[float],
+    compactness: float,
+    num_iterations: int,
+    spacing: Sequence[float],
 ) -> Tensor:
-    return volume.new_empty((volume.shape[0], len(grids) // 9, *volume.shape[2:]), dtype=torch.int32)
+    return frames.new_empty((frames.shape[0], len(num_centers), *frames.shape[1:4]), dtype=torch.int32)

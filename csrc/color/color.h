@@ -18,4 +18,12 @@ void rgb_to_lab_cpu(const double* rgb, double* lab, int64_t num_pixels);
 //   frames  [num_clips, num_voxels, 3]      lab  [num_clips, 3, num_voxels]
 void clips_to_lab_cpu(const uint8_t* frames, float* lab, int64_t num_clips, int64_t num_voxels);
 
+// What each of the 256 values of red, green and blue adds to X, Y and Z (of white: 1), the fourth is 0.
+struct LightTable {
+  float xyz[3][256][4];
+};
+
+// Of one clip, stretched like that.
+LightTable stretched_light(const uint8_t* rgb, int64_t num_voxels);
+
 }  // namespace ace3d

@@ -27,14 +27,20 @@ struct Lab {
   T l, a, b;
 };
 
+// From linear light to X, Y and Z.
+constexpr double kXyzOfRgb[3][3] = {
+    {0.412453, 0.357580, 0.180423}, {0.212671, 0.715160, 0.072169}, {0.019334, 0.119193, 0.950227}};
+constexpr double kWhite[3] = {0.95047, 1.0, 1.08883};
+
 // From linear light to Lab.
 template <class T>
 Lab<T> lab_of(T r, T g, T b) {
-  const T x = (T(0.412453) * r + T(0.357580) * g + T(0.180423) * b) / T(0.95047);
-  const T y = T(0.212671) * r + T(0.715160) * g + T(0.072169) * b;
-  const T z = (T(0.019334) * r + T(0.119193) * g + T(0.950227) * b) / T(1.08883);
-  const T fx = lightness_curve(x), fy = lightness_curve(y), fz = lightness_curve(z);
-  return {T(116) * fy - T(16), T(500) * (fx - fy), T(200) * (fy - fz)};
+  T curve[3];
+  for (int k = 0; k < 3; ++k) {
+    const T sum = T(kXyzOfRgb[k][0]) * r + T(kXyzOfRgb[k][1]) * g + T(kXyzOfRgb[k][2]) * b;
+    curve[k] = lightness_curve(sum / T(kWhite[k]));
+  }
+  return {T(116) * curve[1] - T(16), T(500) * (curve[0] - curve[1]), T(200) * (curve[1] - curve[2])};
 }
 
 template <class T>
@@ -78,18 +84,31 @@ void rgb_to_lab_cpu(const uint8_t* rgb, float* lab, int64_t num_pixels) {
   });
 }
 
+LightTable stretched_light(const uint8_t* rgb, int64_t num_voxels) {
+  uint8_t low = 255, high = 0;
+  for (int64_t i = 0; i < num_voxels * 3; ++i) {
+    low = std::min(low, rgb[i]);
+    high = std::max(high, rgb[i]);
+  }
+  const double least = low / 255.0, range = high > low ? (high - low) / 255.0 : 1.0;
+  LightTable table{};
+  for (int value = 0; value < 256; ++value) {
+    const double light = linear_light<double>((value / 255.0 - least) / range);
+    for (int c = 0; c < 3; ++c) {
+      for (int k = 0; k < 3; ++k)
+        table.xyz[c][value][k] = static_cast<float>(kXyzOfRgb[k][c] / kWhite[k] * light);
+    }
+  }
+  return table;
+}
+
 void clips_to_lab_cpu(const uint8_t* frames, float* lab, int64_t num_clips, int64_t num_voxels) {
   for (int64_t clip = 0; clip < num_clips; ++clip) {
     const uint8_t* rgb = frames + clip * num_voxels * 3;
     float* out = lab + clip * num_voxels * 3;
-    uint8_t low = 255, high = 0;
-    for (int64_t i = 0; i < num_voxels * 3; ++i) {
-      low = std::min(low, rgb[i]);
-      high = std::max(high, rgb[i]);
-    }
-    const std::array<float, 256> light = light_table(low / 255.0, high / 255.0);
+    const LightTable light = stretched_light(rgb, num_voxels);
     parallel_for(0, num_voxels, kGrain, [&](int64_t begin, int64_t end) {
-      ACE3D_DISPATCH(lab_of_bytes, rgb, light.data(), out, num_voxels, begin, end);
+      ACE3D_DISPATCH(lab_of_bytes, rgb, light, out, num_voxels, begin, end);
     });
   }
 }

@@ -36,6 +36,31 @@ ACE3D_INLINE Ints load(const int32_t* from) {
 ACE3D_INLINE void store(float* to, Floats v) { std::memcpy(to, &v, sizeof(v)); }
 ACE3D_INLINE void store(int32_t* to, Ints v) { std::memcpy(to, &v, sizeof(v)); }
 
+using Quad = float __attribute__((vector_size(16)));
+
+ACE3D_INLINE Quad load_quad(const float* from) {
+  Quad v;
+  std::memcpy(&v, from, sizeof(v));
+  return v;
+}
+
+// Eight rows of four -> four rows of eight.
+ACE3D_INLINE void transpose(const Quad* from, Floats* to) {
+  const auto join = [](Quad a, Quad b) __attribute__((always_inline)) {
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+  };
+  const Floats a = join(from[0], from[4]), b = join(from[1], from[5]), c = join(from[2], from[6]),
+               d = join(from[3], from[7]);
+  const Floats ab_low = __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13),
+               ab_high = __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15),
+               cd_low = __builtin_shufflevector(c, d, 0, 8, 1, 9, 4, 12, 5, 13),
+               cd_high = __builtin_shufflevector(c, d, 2, 10, 3, 11, 6, 14, 7, 15);
+  to[0] = __builtin_shufflevector(ab_low, cd_low, 0, 1, 8, 9, 4, 5, 12, 13);
+  to[1] = __builtin_shufflevector(ab_low, cd_low, 2, 3, 10, 11, 6, 7, 14, 15);
+  to[2] = __builtin_shufflevector(ab_high, cd_high, 0, 1, 8, 9, 4, 5, 12, 13);
+  to[3] = __builtin_shufflevector(ab_high, cd_high, 2, 3, 10, 11, 6, 7, 14, 15);
+}
+
 // The first four lanes to one place, the last four to another.
 ACE3D_INLINE void store_halves(int32_t* first, int32_t* last, Ints v) {
   using Half = int32_t __attribute__((vector_size(16)));
@@ -85,6 +110,18 @@ ACE3D_INLINE Floats max(Floats a, Floats b) {
   return select((Ints)(a > b), a, b);
 #endif
 }
+
+ACE3D_INLINE Floats sqrt(Floats v) {
+#if defined(__AVX2__)
+  return (Floats)_mm256_sqrt_ps((__m256)v);
+#else
+  for (int i = 0; i < kLanes; ++i) v[i] = __builtin_sqrtf(v[i]);
+  return v;
+#endif
+}
+
+// To the nearest whole number, ties to even; for magnitudes below 2^22.
+ACE3D_INLINE Floats round_to_whole(Floats v) { return (v + splat(12582912.0f)) - splat(12582912.0f); }
 
 // Bit i: the sign of lane i, that is, whether a comparison held there.
 ACE3D_INLINE uint32_t bits(Ints mask) {

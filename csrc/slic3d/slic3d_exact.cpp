@@ -1,0 +1,153 @@
+// Exact SLIC: bricks in float narrow the choice, T decides where float cannot, and T adds in scan order.
+#include <cstring>
+
+#include "common/parallel.h"
+#include "slic3d/brick_passes.h"
+
+namespace ace3d {
+namespace {
+
+template <class T>
+class ExactSlic {
+ public:
+  ExactSlic(const BrickStorage& storage, const T* colors, const SlicOptions& options, const SlicMap& map)
+      : options_(options),
+        map_(map),
+        shape_(storage.volume().shape),
+        channels_(storage.volume().channels),
+        row_(3 + channels_),
+        colors_(colors),
+        color_scale_(static_cast<T>(1.0 / options.compactness)),
+        weight_(static_cast<T>(1.0 / (map.spacing_of_centers * map.spacing_of_centers))),
+        task_(assign_task(storage, options, map)),
+        centers_(first_centers<T>(shape_, map, channels_, options.compactness)),
+        rows_(map.num_centers, channels_),
+        sizes_(map.num_centers) {
+    for (int axis = 0; axis < 3; ++axis) spacing_[axis] = static_cast<T>(options.spacing[axis]);
+    task_.store = task_.has_labels = true;
+    task_.resolve = &ExactSlic::resolve;
+    task_.resolve_context = this;
+  }
+
+  void run() {
+    if (options_.settle_first) iterate(false, true);
+    iterate(true, map_.moved_centers != nullptr);
+    give_centers(centers_, channels_, options_.compactness, map_);
+  }
+
+ private:
+  void iterate(bool use_colors, bool move_last) {
+    task_.use_colors = use_colors;
+    std::fill_n(map_.labels, shape_.num_voxels(), -1);
+    for (int64_t iteration = 0; iteration < options_.num_iterations; ++iteration) {
+      for (int64_t k = 0; k < map_.num_centers; ++k) {
+        rows_.set(k, centers_.data() + k * row_, map_.window, shape_);
+      }
+      task_.centers = rows_.rows();
+      task_.windows = rows_.windows();
+      assign_all(task_, nullptr, nullptr);
+      if (iteration + 1 == options_.num_iterations && !move_last) return;
+      const std::vector<T> before = centers_;
+      move_centers();
+      // The same centres give the same labels.
+      if (std::memcmp(before.data(), centers_.data(), centers_.size() * sizeof(T)) == 0) return;
+    }
+  }
+
+  static int32_t resolve(const void* context, int64_t voxel, const int32_t at[3], const int32_t* candidates,
+                         int64_t size) {
+    return static_cast<const ExactSlic*>(context)->nearest(voxel, at, candidates, size);
+  }
+
+  int32_t nearest(int64_t voxel, const int32_t at[3], const int32_t* candidates, int64_t size) const {
+    const int64_t num_voxels = shape_.num_voxels(), num_colors = task_.use_colors ? channels_ : 0;
+    T colors[kMaxChannels], lowest = std::numeric_limits<T>::max();
+    for (int64_t c = 0; c < num_colors; ++c) colors[c] = colors_[c * num_voxels + voxel] * color_scale_;
+    int32_t label = -1;
+    for (int64_t i = 0; i < size; ++i) {
+      const T* center = centers_.data() + candidates[i] * row_;
+      T squares[3], color_cost = 0;
+      for (int axis = 0; axis < 3; ++axis) {
+        const T d = spacing_[axis] * (center[axis] - static_cast<T>(at[axis]));
+        squares[axis] = d * d;
+      }
+      for (int64_t c = 0; c < num_colors; ++c) {
+        const T difference = colors[c] - center[3 + c];
+        color_cost += difference * difference;
+      }
+      const T cost = ((squares[0] + squares[1]) + squares[2]) * weight_ + color_cost;
+      if (cost < lowest) {
+        lowest = cost;
+        label = candidates[i];
+      }
+    }
+    return label;
+  }
+
+  void move_centers() {
+    std::fill(centers_.begin(), centers_.end(), T(0));
+    std::fill(sizes_.begin(), sizes_.end(), 0);
+    // A sum is added in scan order; different sums are no matter of order.
+    parallel_for(0, row_, num_threads() == 1 ? row_ : 1,
+                 [&](int64_t begin, int64_t end) { add(begin, end); });
+    for (int64_t k = 0; k < map_.num_centers; ++k) {
+      for (int64_t f = 0; f < row_; ++f) centers_[k * row_ + f] /= static_cast<T>(sizes_[k]);
+    }
+  }
+
+  // Add features [begin, end) of all voxels to their centres, a run of equal labels at a time.
+  void add(int64_t begin, int64_t end) {
+    const int64_t num_voxels = shape_.num_voxels(), width = shape_.width;
+    for (int64_t row = 0; row < shape_.depth * shape_.height; ++row) {
+      const T t = static_cast<T>(row / shape_.height), y = static_cast<T>(row % shape_.height);
+      const int32_t* labels = map_.labels + row * width;
+      for (int64_t x = 0, stop = 0; x < width; x = stop) {
+        const int32_t label = labels[x];
+        for (stop = x + 1; stop < width && labels[stop] == label; ++stop) {
+        }
+        if (label < 0) continue;
+        T* center = centers_.data() + label * row_;
+        if (begin == 0) sizes_[label] += stop - x;
+        for (int64_t f = begin; f < end; ++f) {
+          T total = center[f];
+          if (f < 2) {
+            for (int64_t i = x; i < stop; ++i) total += f == 0 ? t : y;
+          } else if (f == 2) {
+            for (int64_t i = x; i < stop; ++i) total += static_cast<T>(i);
+          } else {
+            const T* colors = colors_ + (f - 3) * num_voxels + row * width;
+            for (int64_t i = x; i < stop; ++i) total += colors[i] * color_scale_;
+          }
+          center[f] = total;
+        }
+      }
+    }
+  }
+
+  const SlicOptions& options_;
+  const SlicMap& map_;
+  VolumeShape shape_;
+  int64_t channels_, row_;
+  const T* colors_;
+  T color_scale_, weight_, spacing_[3];
+  AssignTask task_;
+  std::vector<T> centers_;  // [center, 3 + channels]
+  CenterRows rows_;
+  std::vector<int64_t> sizes_;
+};
+
+}  // namespace
+
+template <class T>
+void slic3d_exact_cpu(const T* volume, const uint8_t* mask, int64_t channels, VolumeShape shape,
+                      const SlicOptions& options, const SlicMap* maps, int64_t num_maps) {
+  const auto storage = lay_bricks(volume, mask, channels, shape, options.compactness);
+  for (int64_t i = 0; i < num_maps; ++i) ExactSlic<T>(*storage, volume, options, maps[i]).run();
+}
+
+template void slic3d_exact_cpu(const float*, const uint8_t*, int64_t, VolumeShape, const SlicOptions&,
+                               const SlicMap*, int64_t);
+template void slic3d_exact_cpu(const double*, const uint8_t*, int64_t, VolumeShape, const SlicOptions&,
+                               const SlicMap*, int64_t);
+
+}  // namespace ace3d
