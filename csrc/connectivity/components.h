@@ -26,10 +26,15 @@ struct Components {
 // Of at most 2^31 - 1 voxels.
 Components find_components(const int32_t* labels, VolumeShape shape);
 
+// Number the components of runs, so far any numbers below `num_numbers`, in scan order of their first voxels,
+// and find their sizes and first voxels.
+void number_components(Components& components, int32_t num_numbers);
+
 // Fill `out` [num_voxels] with the component of each voxel.
 void write_components(const Components& components, int32_t* out);
 
-// Fill `out` [num_voxels] with the value of each voxel's component, -1 for background.
-void write_values(const Components& components, const std::vector<int32_t>& values, int32_t* out);
+// Fill `out` [num_voxels] with the value of each voxel's component, `none` for background.
+void write_values(const Components& components, const std::vector<int32_t>& values, int32_t none,
+                  int32_t* out);
 
 }  // namespace ace3d

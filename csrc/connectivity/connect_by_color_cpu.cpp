@@ -210,7 +210,7 @@ int32_t connect_by_color_cpu(const int32_t* labels, const uint8_t* colors, int64
     if (label < 0) label = num_labels++;
     new_labels[c] = label;
   }
-  write_values(components, new_labels, out);
+  write_values(components, new_labels, -1, out);
   return num_labels;
 }
 

@@ -21,18 +21,28 @@ constexpr int64_t kComponentsPerJob = 256;
 // `component_of` holds components before and after; the pieces take their place among them.
 Components cut_large(const Components& whole, VolumeShape shape, int64_t max_size, int32_t* component_of) {
   Walker walker(shape, component_of);
-  int32_t piece = whole.num_components();
-  const int64_t num_voxels = shape.num_voxels();
-  for (int64_t v = 0; v < num_voxels; ++v) {
-    const int32_t component = component_of[v];
-    if (component >= 0 && whole.sizes[component] > max_size) {
-      walker.walk(static_cast<int32_t>(v), component, piece++, max_size);
+  int32_t num_pieces = whole.num_components();
+  Components pieces;
+  const int64_t num_rows = whole.num_rows();
+  pieces.row_runs.resize(num_rows + 1);
+  for (int64_t row = 0; row < num_rows; ++row) {
+    for (int32_t run = whole.row_runs[row]; run < whole.row_runs[row + 1]; ++run) {
+      const int32_t component = whole.run_components[run];
+      const bool large = component != kBackground && whole.sizes[component] > max_size;
+      for (int32_t v = whole.run_begins[run]; v < whole.run_begins[run + 1];) {
+        pieces.run_begins.push_back(v);
+        pieces.run_components.push_back(component);
+        if (!large) break;
+        if (component_of[v] == component) walker.walk(v, component, num_pieces++, max_size);
+        const int32_t mark = component_of[v];
+        pieces.run_components.back() = ~mark;
+        while (v < whole.run_begins[run + 1] && component_of[v] == mark) ++v;
+      }
     }
+    pieces.row_runs[row + 1] = static_cast<int32_t>(pieces.run_components.size());
   }
-  for (int64_t v = 0; v < num_voxels; ++v) {
-    if (component_of[v] < 0 && component_of[v] != kBackground) component_of[v] = ~component_of[v];
-  }
-  Components pieces = find_components(component_of, shape);
+  pieces.run_begins.push_back(whole.run_begins.back());
+  number_components(pieces, num_pieces);
   write_components(pieces, component_of);
   return pieces;
 }
@@ -139,7 +149,7 @@ int32_t enforce_connectivity_cpu(const int32_t* labels, VolumeShape shape, Conne
   std::vector<int32_t> labels_of(num_components);
   const int32_t num_labels =
       options.repair ? labeler.repaired(labels_of) : labeler.as_published(options.max_size, labels_of);
-  write_values(components, labels_of, out);
+  write_values(components, labels_of, -1, out);
   return num_labels;
 }
 

@@ -1,7 +1,6 @@
 // Breadth-first walks over components, in scikit-image's order: neighbours +x -x +y -y +t -t.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <vector>
@@ -16,31 +15,36 @@ namespace ace3d {
 // difference.
 class Walker {
  public:
-  Walker(VolumeShape shape, int32_t* component_of) : shape_(shape), component_of_(component_of) {}
+  Walker(VolumeShape shape, int32_t* component_of)
+      : component_of_(component_of),
+        depth_(static_cast<int32_t>(shape.depth)),
+        height_(static_cast<int32_t>(shape.height)),
+        width_(static_cast<int32_t>(shape.width)),
+        plane_(static_cast<int32_t>(shape.height * shape.width)) {}
 
   // Visit the voxels connected to `first` that belong to `component`, `most` at most, and mark them as of
   // `as`. Returns how many there were.
   int64_t walk(int32_t first, int32_t component, int32_t as, int64_t most) {
-    const auto plane = static_cast<int32_t>(shape_.height * shape_.width);
-    const auto width = static_cast<int32_t>(shape_.width);
-    visited_.assign(1, {first, first / plane, first % plane / width, first % width});
+    visited_.assign(1, {first, first / plane_, first % plane_ / width_, first % width_});
     at(first).store(~as, std::memory_order_relaxed);
-    ended_at_ = 0;
-    ended_direction_ = 0;
-    for (size_t next = 0; next < visited_.size() && static_cast<int64_t>(visited_.size()) < most; ++next) {
+    cut_at_ = -1;
+    for (size_t next = 0; next < visited_.size(); ++next) {
+      if (static_cast<int64_t>(visited_.size()) >= most) {
+        cut_at_ = static_cast<int64_t>(next);
+        cut_direction_ = 0;
+        break;
+      }
       const Place place = visited_[next];
-      for (int direction = 0; direction < 6; ++direction) {
-        const Place to = neighbour(place, direction);
-        if (to.voxel < 0 || component_at(to.voxel) != component) continue;
+      const bool finished = for_each_side(place, [&](int direction, const Place& to) {
+        if (component_at(to.voxel) != component) return true;
         at(to.voxel).store(~as, std::memory_order_relaxed);
         visited_.push_back(to);
-        if (static_cast<int64_t>(visited_.size()) >= most) {
-          ended_at_ = next;
-          ended_direction_ = direction;
-          return static_cast<int64_t>(visited_.size());
-        }
-      }
-      ended_at_ = next + 1;
+        if (static_cast<int64_t>(visited_.size()) < most) return true;
+        cut_at_ = static_cast<int64_t>(next);
+        cut_direction_ = direction;
+        return false;
+      });
+      if (!finished) break;
     }
     return static_cast<int64_t>(visited_.size());
   }
@@ -49,17 +53,17 @@ class Walker {
   // none.
   template <class Accepts>
   int32_t last_met(const Accepts& accepts) const {
-    int direction = ended_direction_;
-    for (size_t i = std::min(ended_at_ + 1, visited_.size()); i > 0; --i) {
-      if (i <= ended_at_) direction = 6;
-      while (--direction >= 0) {
-        const Place to = neighbour(visited_[i - 1], direction);
-        if (to.voxel < 0) continue;
+    const int64_t num_looked_at = cut_at_ < 0 ? static_cast<int64_t>(visited_.size()) : cut_at_ + 1;
+    for (int64_t i = num_looked_at - 1; i >= 0; --i) {
+      int32_t met = -1;
+      for_each_side(visited_[i], [&](int direction, const Place& to) {
+        if (i == cut_at_ && direction >= cut_direction_) return false;
         const int32_t found = component_at(to.voxel);
-        if (found == kBackground) continue;
         const int32_t component = found < 0 ? ~found : found;
-        if (accepts(component)) return component;
-      }
+        if (found != kBackground && accepts(component)) met = component;
+        return true;
+      });
+      if (met >= 0) return met;
     }
     return -1;
   }
@@ -69,12 +73,11 @@ class Walker {
   void for_each_neighbour(const Visit& visit) const {
     for (const Place& place : visited_) {
       const int32_t here = component_at(place.voxel);
-      for (int direction = 0; direction < 6; ++direction) {
-        const Place to = neighbour(place, direction);
-        if (to.voxel < 0) continue;
+      for_each_side(place, [&](int, const Place& to) {
         const int32_t found = component_at(to.voxel);
         if (found != here && found != kBackground) visit(found < 0 ? ~found : found);
-      }
+        return true;
+      });
     }
   }
 
@@ -86,33 +89,23 @@ class Walker {
   std::atomic_ref<int32_t> at(int32_t voxel) const { return std::atomic_ref<int32_t>(component_of_[voxel]); }
   int32_t component_at(int32_t voxel) const { return at(voxel).load(std::memory_order_relaxed); }
 
-  // Voxel -1 outside the volume.
-  Place neighbour(const Place& place, int direction) const {
-    const int32_t step = direction % 2 == 0 ? 1 : -1;
-    Place to = place;
-    bool inside = true;
-    if (direction < 2) {
-      to.x += step;
-      to.voxel += step;
-      inside = to.x >= 0 && to.x < shape_.width;
-    } else if (direction < 4) {
-      to.y += step;
-      to.voxel += step * static_cast<int32_t>(shape_.width);
-      inside = to.y >= 0 && to.y < shape_.height;
-    } else {
-      to.t += step;
-      to.voxel += step * static_cast<int32_t>(shape_.width * shape_.height);
-      inside = to.t >= 0 && to.t < shape_.depth;
-    }
-    if (!inside) to.voxel = -1;
-    return to;
+  // Call `visit` with the number of each direction and the neighbour there, in order, while it returns true;
+  // returns whether it always did.
+  template <class Visit>
+  bool for_each_side(const Place& p, const Visit& visit) const {
+    if (p.x + 1 < width_ && !visit(0, Place{p.voxel + 1, p.t, p.y, p.x + 1})) return false;
+    if (p.x > 0 && !visit(1, Place{p.voxel - 1, p.t, p.y, p.x - 1})) return false;
+    if (p.y + 1 < height_ && !visit(2, Place{p.voxel + width_, p.t, p.y + 1, p.x})) return false;
+    if (p.y > 0 && !visit(3, Place{p.voxel - width_, p.t, p.y - 1, p.x})) return false;
+    if (p.t + 1 < depth_ && !visit(4, Place{p.voxel + plane_, p.t + 1, p.y, p.x})) return false;
+    return p.t == 0 || visit(5, Place{p.voxel - plane_, p.t - 1, p.y, p.x});
   }
 
-  VolumeShape shape_;
   int32_t* component_of_;
+  int32_t depth_, height_, width_, plane_;
   std::vector<Place> visited_;
-  size_t ended_at_ = 0;      // the voxel whose neighbours the last walk was looking at when it ended,
-  int ended_direction_ = 0;  // and how many of them it had looked at
+  int64_t cut_at_ = -1;    // the voxel at whose neighbours the last walk was cut, if it was,
+  int cut_direction_ = 0;  // and the neighbour that was found last, or that would have come next
 };
 
 }  // namespace ace3d

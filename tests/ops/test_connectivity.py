@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -183,6 +188,34 @@ def test_threads_change_nothing(num_maps):
         torch.set_num_threads(1)
     assert torch.equal(serial[0], parallel[0])
     assert torch.equal(serial[1], parallel[1])
+
+
+def test_instruction_sets_change_nothing(tmp_path):
+    script = (
+        "import sys, torch; sys.path.insert(0, sys.argv[2])\n"
+        "from volumes import label_map\n"
+        "from ace3d_fast.ops import enforce_connectivity\n"
+        "maps = [label_map((1, 1, 5, 9, width), 3, low=-1) for width in (1, 63, 64, 65, 200)]\n"
+        "torch.save([enforce_connectivity(labels, [5], [60])[0] for labels in maps], sys.argv[1])\n"
+    )
+    results = []
+    for instruction_set in ("baseline", "avx2"):
+        file = tmp_path / f"{instruction_set}.pt"
+        environment = {**os.environ, "ACE3D_INSTRUCTION_SET": instruction_set}
+        arguments = [sys.executable, "-c", script, str(file), str(Path(__file__).parent.parent)]
+        subprocess.run(arguments, env=environment, check=True)
+        results.append(torch.load(file, weights_only=True))
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("width", [63, 64, 65, 127, 130, 200])
+def test_rows_of_more_than_a_word(width):
+    labels = label_map((1, 1, 2, 3, width), 3, low=-1)
+    out, counts = enforce_connectivity(labels, [4], [50])
+    expected_out, expected_counts = reference.enforce_connectivity(labels, [4], [50])
+    assert torch.equal(out, expected_out)
+    assert torch.equal(counts, expected_counts)
 
 
 def test_opcheck():
