@@ -7,7 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ace3d_fast.config import Backend, ConceptOptions, FeatureMode, Preset, RunOptions, with_preset
+from ace3d_fast.config import (
+    Backend,
+    ClusterMethod,
+    FeatureMode,
+    Preset,
+    RunOptions,
+    Vocabulary,
+    with_preset,
+)
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.models.registry import find_entry
 from ace3d_fast.pipeline import run_pipeline
@@ -40,6 +48,8 @@ def explain(
     std: Sequence[float] | None = None,
     num_regions: Sequence[int] | None = None,
     num_clusters: int | None = None,
+    clusters: ClusterMethod | None = None,
+    vocabulary: Vocabulary | None = None,
     forwards_per_concept: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
@@ -82,6 +92,11 @@ def explain(
         Resolutions of the supervoxels, by default 15, 50, 80.
     num_clusters : int, optional
         Number of clusters; by default so that most of them recur (25 for ``stce``).
+    clusters : {"kmeans", "agglomerative", "hdbscan", "nmf"}, optional
+        How regions are clustered, by default by k-means.
+    vocabulary : {"class", "shared"}, optional
+        ``shared`` clusters the regions of all classes together and scores every concept for every class
+        (table ``matrix``).
     forwards_per_concept : int, optional
         Most regions of a concept that are forwarded alone and removed.
     seed : int
@@ -136,9 +151,15 @@ def explain(
         options = replace(options, features=replace(options.features, mode=features))
     if num_regions is not None:
         options = replace(options, segment=replace(options.segment, num_regions=tuple(num_regions)))
-    if num_clusters is not None:
-        concepts: ConceptOptions = replace(options.concepts, num_clusters=num_clusters)
-        options = replace(options, concepts=concepts)
+    options = replace(
+        options,
+        concepts=replace(
+            options.concepts,
+            num_clusters=options.concepts.num_clusters if num_clusters is None else num_clusters,
+            method=clusters or options.concepts.method,
+            vocabulary=vocabulary or options.concepts.vocabulary,
+        ),
+    )
     if forwards_per_concept is not None:
         scores = replace(options.scores, forwards_per_concept=forwards_per_concept)
         options = replace(options, scores=scores)

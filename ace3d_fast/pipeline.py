@@ -9,7 +9,7 @@ from torch import nn
 
 from ace3d_fast import __version__
 from ace3d_fast.config import RunOptions
-from ace3d_fast.learn.splits import split_videos
+from ace3d_fast.learn.splits import MIN_VIDEOS, split_videos
 from ace3d_fast.models.labels import read_labels
 from ace3d_fast.models.load import load_module
 from ace3d_fast.models.network import Network
@@ -22,6 +22,7 @@ from ace3d_fast.store import RunFolder, Workplace, check_out
 from ace3d_fast.summary import summarize
 from ace3d_fast.types import Progress, SilentProgress, Video
 from ace3d_fast.video.inputs import list_videos
+from ace3d_fast.vocabulary import plan_vocabulary, score_vocabulary
 
 
 def run_pipeline(
@@ -68,14 +69,21 @@ def run_pipeline(
         device=options.device,
         input_shape=(sampling.num_frames, sampling.crop_px),
     )
-    class_index = network.class_index(options.target_class)
+    classes = _explained(options, network, videos)
     with Workplace(path) as run:
-        steps = Steps(options, run, network, class_index, watch, progress)
+        steps = Steps(options, run, network, classes, watch, progress)
         described = steps.describe(videos)
-        split = steps.split(described)
-        found = steps.cluster(described, split)
-        plan = steps.plan(described, found, split)
-        responses = steps.measure(described, plan)
+        splits = steps.split(described)
+        split = splits[options.target_class]
+        found = steps.cluster(described, splits)
+        plan, matrix = steps.plan(described, found, split), None
+        if options.concepts.vocabulary == "shared" and options.scores.measure_effects:
+            shared = plan_vocabulary(steps, described, found, splits)
+            responses = steps.measure(described, plan, shared)
+            if responses is not None:
+                matrix = score_vocabulary(steps, described, shared, responses, splits)
+        else:
+            responses = steps.measure(described, plan)
         tested = steps.test(described, found, split, plan, responses)
         evaluation = steps.evaluate(described, tested, split)
         run.write_json("config.json", config)
@@ -83,6 +91,8 @@ def run_pipeline(
         run.write_table("concepts", tested.concepts)
         run.write_table("scores", tested.scores)
         run.write_table("evaluation", evaluation)
+        if matrix is not None:
+            run.write_table("matrix", matrix)
         run.write_cavs(tested.cavs)
         run.write_json(
             "summary.json",
@@ -90,7 +100,7 @@ def run_pipeline(
                 options,
                 described.clips,
                 described.logits,
-                class_index,
+                steps.class_index,
                 split,
                 tested.facts,
                 described.skipped,
@@ -101,6 +111,19 @@ def run_pipeline(
             write_report(run)
         run.write_json("timings.json", watch.to_dict())
     return RunFolder.open(path)
+
+
+def _explained(options: RunOptions, network: Network, videos: Sequence[Video]) -> dict[str, int]:
+    """Logit of the target class, and with a shared vocabulary of every class that has enough videos."""
+    classes = {options.target_class: network.class_index(options.target_class)}
+    if options.concepts.vocabulary == "shared":
+        groups: dict[str, set[str]] = {}
+        for video in videos:
+            groups.setdefault(video.label, set()).add(video.group)
+        for label in sorted(groups):
+            if len(groups[label]) >= MIN_VIDEOS and network.has_class(label):
+                classes.setdefault(label, network.class_index(label))
+    return classes
 
 
 def _class_names(options: RunOptions, videos: Sequence[Video]) -> Sequence[str]:

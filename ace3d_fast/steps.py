@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ace3d_fast import ops
 from ace3d_fast.config import RunOptions
+from ace3d_fast.described import Described, gather
 from ace3d_fast.engines.local import prefetch
 from ace3d_fast.errors import VideoError
-from ace3d_fast.learn.scores import average_gradients
+from ace3d_fast.learn.scores import ClassGradients, average_gradients
 from ace3d_fast.learn.splits import Split, cross_fit, split_videos
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.probe import Fill, Probe
@@ -22,9 +23,15 @@ from ace3d_fast.ops import reference
 from ace3d_fast.stages.cavs import fit_concept_cavs, retention
 from ace3d_fast.stages.clips import check_videos, sample_clips
 from ace3d_fast.stages.concepts import Concepts, find_concepts
-from ace3d_fast.stages.effects import ForwardPlan, RegionResponses, measure_regions, plan_forwards
+from ace3d_fast.stages.effects import (
+    ForwardPlan,
+    RegionResponses,
+    join_plans,
+    measure_regions,
+    plan_forwards,
+)
 from ace3d_fast.stages.evaluation import evaluate_concepts
-from ace3d_fast.stages.features import center_features, describe_regions
+from ace3d_fast.stages.features import describe_regions
 from ace3d_fast.stages.scores import Evidence, score_concepts
 from ace3d_fast.stages.supervoxels import cut_supervoxels
 from ace3d_fast.stages.verdicts import judge_concepts, sort_concepts
@@ -32,19 +39,6 @@ from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.store import SHARD_CLIPS, RunFolder
 from ace3d_fast.tables import CONCEPT_COLUMNS, concept_table, region_table, score_table
 from ace3d_fast.types import ClipFeatures, Progress, Video
-
-
-@dataclass
-class Described:
-    """All regions of all clips, and what the network says of them; rows follow ``regions`` or ``clips``."""
-
-    regions: pd.DataFrame
-    clips: pd.DataFrame
-    features: NDArray[np.float32]
-    region_gradients: NDArray[np.float32]
-    gradients: NDArray[np.float32]
-    logits: NDArray[np.float32]
-    skipped: list[dict[str, str]]
 
 
 @dataclass
@@ -59,12 +53,16 @@ class Tested:
 
 @dataclass
 class Steps:
-    """The steps of one run, each one stage fed from the records of those before it."""
+    """The steps of one run, each one stage fed from the records of those before it.
+
+    ``classes`` are those that are explained, with the positions of their logits: the target class, and with
+    a shared vocabulary the others that have enough videos.
+    """
 
     options: RunOptions
     run: RunFolder
     network: Network
-    class_index: int
+    classes: dict[str, int]
     watch: Stopwatch
     progress: Progress
 
@@ -89,7 +87,7 @@ class Steps:
         self.progress.start("decode, segment, forward", len(videos))
         for block in prefetch(blocks):
             video = block[0].video
-            explained = video.label == options.target_class
+            explained = video.label in self.classes
             with watch.time("segment"):
                 cut = cut_supervoxels(block, options.segment, backend=backend)
             found = describe_regions(
@@ -97,7 +95,7 @@ class Steps:
                 self.network,
                 options.features,
                 num_frames=options.sampling.num_frames,
-                class_index=self.class_index if explained else None,
+                class_index=self.classes.get(video.label),
                 pool=backend.region_pool,
                 watch=watch,
             )
@@ -117,30 +115,38 @@ class Steps:
             self.run.drop_clips(name)  # a file can turn out to be broken after its first clips
         self.run.write_videos(usable)
         sound = [entry for entry in described if entry[0]["video"] not in bad]
-        return _gather(sound, skipped, center=options.features.center)
+        return gather(sound, skipped, center=options.features.center)
 
-    def split(self, described: Described) -> Split:
-        """Decide which videos of the class discover, train and score."""
-        clips = described.clips
-        mine = clips[clips["label"] == self.options.target_class].drop_duplicates("video")
+    @property
+    def class_index(self) -> int:
+        """Position of the target class among the logits."""
+        return self.classes[self.options.target_class]
+
+    def split(self, described: Described) -> dict[str, Split]:
+        """Decide which videos of each explained class discover, train and score."""
+        return {label: self._split_class(described, label) for label in self.classes}
+
+    def _split_class(self, described: Described, label: str) -> Split:
+        clips = described.clips[described.clips["label"] == label]
+        mine = clips.drop_duplicates("video")
         ids, groups = mine["video"].tolist(), mine["group"].tolist()
         if self.options.scores.disjoint_videos:
-            if len(clips[clips["label"] == self.options.target_class]) < 3 * self.options.concepts.min_clips:
+            if len(clips) < 3 * self.options.concepts.min_clips:
                 return cross_fit(ids, groups)  # a third would hold too few clips to keep any concept
             return split_videos(ids, groups, seed=self.options.seed)
         everyone = frozenset(ids)
         return Split(everyone, everyone, everyone, False, dict(zip(ids, groups, strict=True)))
 
-    def cluster(self, described: Described, split: Split) -> Concepts:
-        """Cluster the regions of the class; name the concept of each in the region table."""
+    def cluster(self, described: Described, splits: Mapping[str, Split]) -> Concepts:
+        """Cluster the regions of the explained classes; name the concept of each in the region table."""
         regions = described.regions
-        mine = np.flatnonzero(regions["label"] == self.options.target_class)
+        mine = np.flatnonzero(regions["label"].isin(list(self.classes)))
         with self.watch.time("concepts"):
             found = find_concepts(
                 described.features[mine],
                 regions.iloc[mine],
                 self.options.concepts,
-                discover=split.discover,
+                discover=frozenset().union(*(split.discover for split in splits.values())),
                 seed=self.options.seed,
             )
         concept = np.full(len(regions), -1, dtype=np.int32)
@@ -150,11 +156,12 @@ class Steps:
         return found
 
     def plan(self, described: Described, found: Concepts, split: Split) -> ForwardPlan:
-        """Choose counterexamples, and the regions that are forwarded alone or removed."""
+        """Choose counterexamples, and the regions of the class that are forwarded alone or removed."""
         options = self.options
+        table = found.tables[options.target_class]
         return plan_forwards(
             described.regions,
-            found.kept,
+            table.loc[table["kept"], "concept"].tolist(),
             train=split.train,
             score=split.score,
             per_concept=options.scores.forwards_per_concept,
@@ -163,8 +170,9 @@ class Steps:
             seed=options.seed,
         )
 
-    def measure(self, described: Described, plan: ForwardPlan) -> RegionResponses | None:
-        """Forward the planned regions; None where the options ask for no effects."""
+    def measure(self, described: Described, *plans: ForwardPlan) -> RegionResponses | None:
+        """Forward the planned regions, each once; None where the options ask for no effects."""
+        plan = join_plans(plans)
         if not self.options.scores.measure_effects:
             return None
         self.progress.start("forward regions alone and removed", len(plan.alone))
@@ -174,7 +182,7 @@ class Steps:
                 described.regions,
                 self.probe(),
                 self.run.read_clip,
-                [self.class_index],
+                list(self.classes.values()),
                 described.logits,
                 progress=self.progress,
             )
@@ -217,11 +225,7 @@ class Steps:
             for c in gated
         }
         effects = {} if responses is None else responses.effects(self.class_index)
-        scoring = described.clips["video"].isin(split.score).to_numpy()
-        clips = described.clips[scoring]
-        gradients = average_gradients(
-            described.gradients[scoring], clips["video"].to_numpy(object), clips["group"].to_numpy(object)
-        )
+        gradients = self.gradients(described, options.target_class, split.score)
         with self.watch.time("significance"):
             evidence = Evidence(
                 regions,
@@ -251,6 +255,13 @@ class Steps:
         }
         directions = {f"concept_{c:02d}": cav.cav.directions for c, cav in cavs.items()}
         return Tested(judged, score_table(scored, judged, options.target_class), directions, facts)
+
+    def gradients(self, described: Described, label: str, score: frozenset[str]) -> ClassGradients:
+        """Gradients of a class's logit in those of its videos that score."""
+        clips = described.clips
+        rows = ((clips["label"] == label) & clips["video"].isin(score)).to_numpy()
+        videos, groups = (clips.loc[rows, name].to_numpy(object) for name in ("video", "group"))
+        return average_gradients(described.gradients[rows], videos, groups)
 
     def evaluate(self, described: Described, tested: Tested, split: Split) -> pd.DataFrame:
         """Draw the SSC and SDC curves of the concepts that passed the gates."""
@@ -286,29 +297,3 @@ class Steps:
 def headline(options: RunOptions) -> str:
     """Name of the score that ranks concepts: the region effect, or for the published recipe the sign."""
     return "region_effect" if options.scores.measure_effects else "tcav_sign"
-
-
-def _gather(
-    described: Sequence[tuple[dict[str, Any], pd.DataFrame, ClipFeatures]],
-    skipped: list[dict[str, str]],
-    *,
-    center: bool,
-) -> Described:
-    rows = [{"clip_id": i, **about} for i, (about, _, _) in enumerate(described)]
-    tables = [table.assign(**row) for row, (_, table, _) in zip(rows, described, strict=True)]
-    found = [features for _, _, features in described]
-    regions = pd.concat(tables, ignore_index=True)
-    regions = regions.astype({"clip": np.int32, "clip_id": np.int32})
-    features = np.concatenate([clip.features for clip in found])
-    if center:
-        sizes, clip_ids = regions["num_voxels"].to_numpy(), regions["clip_id"].to_numpy()
-        features = center_features(features, sizes, clip_ids)
-    return Described(
-        regions,
-        pd.DataFrame(rows),
-        features,
-        np.concatenate([clip.region_gradients for clip in found]),
-        np.stack([clip.gradient for clip in found]),
-        np.stack([clip.logits for clip in found]),
-        skipped,
-    )

@@ -26,7 +26,7 @@ from ace3d_fast.errors import RunFolderError, expected
 from ace3d_fast.types import Clip, SegmentedClip, Video
 
 SHARD_CLIPS = 16
-TABLES = ("regions", "concepts", "scores", "evaluation")
+TABLES = ("regions", "concepts", "scores", "evaluation")  # every run has these
 
 
 class RunFolder:
@@ -96,6 +96,11 @@ class RunFolder:
         return self._read_table("evaluation")
 
     @cached_property
+    def matrix(self) -> pd.DataFrame | None:
+        """One row per concept and class (`matrix.parquet`); None without a shared vocabulary."""
+        return self._read_table("matrix") if (self.path / "matrix.parquet").is_file() else None
+
+    @cached_property
     def cavs(self) -> dict[str, NDArray[Any]]:
         """Concept activation vectors by name (`cavs.safetensors`)."""
         return load_file(self.path / "cavs.safetensors")
@@ -141,7 +146,7 @@ class RunFolder:
         (self.path / name).write_text(text + "\n", encoding="utf-8")
 
     def write_table(self, table: str, rows: pd.DataFrame) -> None:
-        """Write one of `TABLES`."""
+        """Write ``table``.parquet."""
         rows.to_parquet(self.path / f"{table}.parquet", index=False)
 
     def write_cavs(self, cavs: Mapping[str, NDArray[Any]]) -> None:

@@ -93,9 +93,10 @@ def test_timings_hold_the_stages(run):
 @pytest.fixture(scope="module")
 def few(planted, tmp_path_factory) -> Path:
     """Six videos of each of three classes."""
-    folder = tmp_path_factory.mktemp("few")
+    folder = tmp_path_factory.mktemp("few") / "videos"
+    shutil.copytree(planted.videos_folder.parent / "truth", folder.parent / "truth")
     for name in CLASSES[:3]:
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
         for video in sorted((planted.videos_folder / name).glob("*.mp4"))[:6]:
             shutil.copy(video, folder / name)
     return folder
@@ -148,6 +149,34 @@ def test_the_published_recipe_runs_on_the_same_code(planted, few, tmp_path):
     assert tested["tcav_sign"].between(0, 1).all()
     assert tested["retention"].isna().all()
     assert run.regions["sensitivity"].isna().all()
+
+
+def test_a_shared_vocabulary_scores_every_class(planted, few, tmp_path):
+    shared = {**FEW, "num_clusters": 9, "vocabulary": "shared"}
+    run = explain_planted(planted, tmp_path / "run", videos=few, **shared)
+    assert run.matrix is not None
+    assert set(run.matrix["class_name"]) == set(CLASSES[:3])
+    assert run.matrix.groupby("concept")["class_name"].nunique().eq(3).all()
+    best = run.matrix.loc[run.matrix.groupby("class_name")["region_effect"].idxmax()]
+    for row in best.itertuples():  # what moves a class most shows what decides it
+        members = run.regions[
+            (run.regions["concept"] == row.concept) & (run.regions["label"] == row.class_name)
+        ]
+        nearest = members.sort_values("distance").head(8)
+        shares = [share_of_primitive(run, region, row.class_name) for _, region in nearest.iterrows()]
+        assert np.median(shares) > 0.35, row.class_name
+    assert len(run.concepts) == 9
+    own = explain_planted(planted, tmp_path / "own", videos=few, **FEW)
+    assert own.matrix is None
+
+
+def test_regions_can_be_clustered_in_another_way(planted, few, tmp_path):
+    run = explain_planted(planted, tmp_path / "run", videos=few, clusters="agglomerative", **FEW)
+    assert run.config["concepts"]["method"] == "agglomerative"
+    assert len(run.concepts) == 5
+    best = run.concepts.loc[run.concepts["region_effect"].idxmax()]
+    shares = [share_of_primitive(run, run.regions.iloc[r], TARGET) for r in best["example_regions"]]
+    assert np.median(shares) > 0.3
 
 
 def test_the_reference_backend_finds_the_same_scores(planted, few, tmp_path):

@@ -14,6 +14,7 @@ from ace3d_fast.cli.app import app
 from ace3d_fast.config import EvaluationOptions
 from ace3d_fast.models.registry import entries
 from ace3d_fast.stages.evaluation import evaluate_concepts
+from ace3d_fast.stages.matrix import MATRIX_COLUMNS
 from ace3d_fast.stages.scores import Scored
 from ace3d_fast.stages.verdicts import STATUSES
 from ace3d_fast.tables import CONCEPT_COLUMNS, REGION_COLUMNS, score_table
@@ -52,6 +53,7 @@ def score_columns():
         ("regions", REGION_COLUMNS),
         ("concepts", CONCEPT_COLUMNS),
         ("scores", score_columns()),
+        ("matrix", MATRIX_COLUMNS),
         ("evaluation", evaluation_columns()),
     ],
 )

@@ -30,6 +30,22 @@ class Features(str, Enum):
     patch = "patch"
 
 
+class Clusters(str, Enum):
+    """How regions are clustered."""
+
+    kmeans = "kmeans"
+    agglomerative = "agglomerative"
+    hdbscan = "hdbscan"
+    nmf = "nmf"
+
+
+class Vocabulary(str, Enum):
+    """Whose regions are clustered together."""
+
+    single = "class"
+    shared = "shared"
+
+
 _INPUT = "What the network takes (by default its registry entry's)"
 _METHOD = "Method"
 VIDEOS_HELP = "Folder of class subfolders, CSV of path,label[,group], or video files."
@@ -101,6 +117,16 @@ NumClusters = Annotated[
     int | None,
     typer.Option(
         metavar="K", help="Clusters. Default: so that most recur; 25 for stce.", rich_help_panel=_METHOD
+    ),
+]
+ClustersOption = Annotated[
+    Clusters | None, typer.Option(help="How regions are clustered. Default: kmeans.", rich_help_panel=_METHOD)
+]
+VocabularyOption = Annotated[
+    Vocabulary | None,
+    typer.Option(
+        help="shared: cluster all classes together and score every class. Default: class.",
+        rich_help_panel=_METHOD,
     ),
 ]
 ForwardsPerConcept = Annotated[

@@ -33,6 +33,8 @@ def run(
     features: options.FeaturesOption = None,
     num_regions: options.NumRegions = None,
     num_clusters: options.NumClusters = None,
+    clusters: options.ClustersOption = None,
+    vocabulary: options.VocabularyOption = None,
     forwards_per_concept: options.ForwardsPerConcept = None,
 ) -> None:
     """Explain one class of a network by the concepts in its videos.
@@ -67,6 +69,8 @@ def run(
             std=pixel_std,
             num_regions=resolutions,
             num_clusters=num_clusters,
+            clusters=clusters.value if clusters else None,
+            vocabulary=vocabulary.value if vocabulary else None,
             forwards_per_concept=forwards_per_concept,
             seed=seed,
             progress=progress,

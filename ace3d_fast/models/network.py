@@ -103,6 +103,10 @@ class Network:
         todo = nearest(name, self.class_names)
         raise InputError(expected("Network", "class", f"to be one of {len(names)}", repr(name), todo))
 
+    def has_class(self, name: str) -> bool:
+        """Whether `class_index` knows the class ``name``."""
+        return plain(name) in {plain(candidate) for candidate in self.class_names}
+
     def prepare(self, frames: Tensor) -> Tensor:
         """Scale pixels for the network: (N, T, H, W, 3) uint8 → (N, 3, T, H, W) float32 on its device."""
         x = frames.to(self.device).permute(0, 4, 1, 2, 3)

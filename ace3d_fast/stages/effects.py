@@ -120,6 +120,12 @@ def plan_forwards(
     return ForwardPlan(members, _union(chosen, removed, negatives), removed, negatives)
 
 
+def join_plans(plans: Sequence[ForwardPlan]) -> ForwardPlan:
+    """All regions of ``plans`` to forward; the concepts of the first."""
+    alone, removed = (_union(*(getattr(plan, name) for plan in plans)) for name in ("alone", "removed"))
+    return ForwardPlan(plans[0].members, alone, removed, plans[0].negatives)
+
+
 def measure_regions(
     plan: ForwardPlan,
     regions: pd.DataFrame,

@@ -39,7 +39,8 @@ def test_every_option_reaches_the_library(calls):
     options = (
         "--layer blocks.4 --weights w.pt --labels l.txt --device cuda --seed 3 --clip-frames 4 "
         "--clip-fps 2.5 --resize 182 --size 160 --mean 0.45 --std 0.2,0.3,0.4 --preset stce "
-        "--backend reference --features pooled --num-regions 15,50 --num-clusters 7 --forwards-per-concept 12"
+        "--backend reference --features pooled --num-regions 15,50 --num-clusters 7 "
+        "--forwards-per-concept 12 --clusters nmf --vocabulary shared"
     )
     result = invoke(*REQUIRED, *options.split())
     assert result.exit_code == 0
@@ -67,6 +68,8 @@ def test_every_option_reaches_the_library(calls):
         "num_regions": (15, 50),
         "num_clusters": 7,
         "forwards_per_concept": 12,
+        "clusters": "nmf",
+        "vocabulary": "shared",
     }
 
 

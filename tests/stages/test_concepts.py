@@ -56,6 +56,29 @@ def test_the_number_of_blobs_is_the_one_that_recurs():
     assert found.num_recurring[3] == 3
 
 
+def test_a_region_far_from_every_dense_group_belongs_to_none():
+    features, regions, _ = blobs(num_videos=8, per_video=12)
+    features[[5, 95]] = 100.0  # one in a video that is clustered, one in a video that is not
+    options = replace(OPTIONS, method="hdbscan", num_clusters=None)
+    some = frozenset(f"v{v}" for v in range(6))
+    found = find_concepts(features, regions, options, discover=some, seed=0)
+    assert found.assignment[[5, 95]].tolist() == [-1, -1]
+    assert (np.delete(found.assignment, [5, 95]) >= 0).mean() > 0.9
+    assert len(found.tables["t"]) == 3
+
+
+def test_classes_keep_the_concepts_they_share():
+    features, regions, truth = blobs(num_videos=12, per_video=9)
+    regions["label"] = np.where(regions["clip_id"] < 6, "t", "u")
+    lacking = (regions["label"] == "u").to_numpy() & (truth == 2)
+    features[lacking] = features[truth == 0][: lacking.sum()]  # class u does not show the third blob
+    found = find_concepts(features, regions, OPTIONS, discover=frozenset(regions["video"]), seed=0)
+    third = found.assignment[(truth == 2) & ~lacking][0]
+    assert found.tables["t"]["kept"].all()
+    assert found.tables["u"].loc[~found.tables["u"]["kept"], "concept"].tolist() == [third]
+    assert found.kept == [0, 1, 2]
+
+
 def test_a_cluster_of_few_videos_is_rejected_with_the_count():
     features, regions, truth = blobs()
     features[(truth == 2) & (regions["clip_id"] > 0).to_numpy()] = features[0]
