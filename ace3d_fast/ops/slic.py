@@ -14,7 +14,7 @@ from torch import Tensor
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops.checks import check_count, check_positive
 from ace3d_fast.ops.color import rgb_to_lab
-from ace3d_fast.ops.connectivity import enforce_connectivity as connect
+from ace3d_fast.ops.connectivity import enforce_connectivity_
 from ace3d_fast.ops.seeds import seed_grid
 from ace3d_fast.ops.slic3d import slic3d, slic3d_frames
 from ace3d_fast.ops.smooth import gaussian_smooth
@@ -131,7 +131,7 @@ def slic(
         else:
             size = int(inside.sum()) / max(1, _num_mask_seeds(inside, n_segments))
         smallest, largest = int(min_size_factor * size), int(max_size_factor * size)
-        labels, _ = connect(labels, [smallest], [max(1, largest)])
+        enforce_connectivity_(labels, [smallest], [max(1, largest)], repair=False)
     found = (labels[0, 0, 0] if flat else labels[0, 0]).long() + start_label
     return found.numpy() if isinstance(image, np.ndarray) else found
 

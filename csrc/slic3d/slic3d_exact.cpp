@@ -1,5 +1,6 @@
 // Exact SLIC: bricks in float narrow the choice, T decides where float cannot, and T adds in scan order.
 #include <cstring>
+#include <type_traits>
 
 #include "common/parallel.h"
 #include "slic3d/brick_passes.h"
@@ -88,41 +89,82 @@ class ExactSlic {
     std::fill(centers_.begin(), centers_.end(), T(0));
     std::fill(sizes_.begin(), sizes_.end(), 0);
     // A sum is added in scan order; different sums are no matter of order.
-    parallel_for(0, row_, num_threads() == 1 ? row_ : 1,
-                 [&](int64_t begin, int64_t end) { add(begin, end); });
+    const int64_t num_groups = 1 + (channels_ + kAtOnce - 1) / kAtOnce;
+    parallel_for(0, num_groups, num_threads() == 1 ? num_groups : 1, [&](int64_t begin, int64_t end) {
+      for (int64_t group = begin; group < end; ++group) {
+        if (group == 0) {
+          add_positions();
+        } else {
+          add_colors((group - 1) * kAtOnce);
+        }
+      }
+    });
     for (int64_t k = 0; k < map_.num_centers; ++k) {
       for (int64_t f = 0; f < row_; ++f) centers_[k * row_ + f] /= static_cast<T>(sizes_[k]);
     }
   }
 
-  // Add features [begin, end) of all voxels to their centres, a run of equal labels at a time.
-  void add(int64_t begin, int64_t end) {
-    const int64_t num_voxels = shape_.num_voxels(), width = shape_.width;
+  // Call visit(first voxel, t, y, x, length, label) for every run of equal labels along x.
+  template <class Visit>
+  void for_runs(const Visit& visit) const {
+    const int64_t width = shape_.width;
     for (int64_t row = 0; row < shape_.depth * shape_.height; ++row) {
-      const T t = static_cast<T>(row / shape_.height), y = static_cast<T>(row % shape_.height);
       const int32_t* labels = map_.labels + row * width;
       for (int64_t x = 0, stop = 0; x < width; x = stop) {
         const int32_t label = labels[x];
         for (stop = x + 1; stop < width && labels[stop] == label; ++stop) {
         }
-        if (label < 0) continue;
-        T* center = centers_.data() + label * row_;
-        if (begin == 0) sizes_[label] += stop - x;
-        for (int64_t f = begin; f < end; ++f) {
-          T total = center[f];
-          if (f < 2) {
-            for (int64_t i = x; i < stop; ++i) total += f == 0 ? t : y;
-          } else if (f == 2) {
-            for (int64_t i = x; i < stop; ++i) total += static_cast<T>(i);
-          } else {
-            const T* colors = colors_ + (f - 3) * num_voxels + row * width;
-            for (int64_t i = x; i < stop; ++i) total += colors[i] * color_scale_;
-          }
-          center[f] = total;
-        }
+        if (label >= 0) visit(row * width + x, row / shape_.height, row % shape_.height, x, stop - x, label);
       }
     }
   }
+
+  void add_positions() {
+    for_runs([&](int64_t, int64_t t, int64_t y, int64_t x, int64_t length, int32_t label) {
+      T* center = centers_.data() + label * row_;
+      sizes_[label] += length;
+      if constexpr (std::is_same_v<T, double>) {  // whole numbers: exact in any order
+        center[0] += static_cast<T>(t * length);
+        center[1] += static_cast<T>(y * length);
+        center[2] += static_cast<T>(x * length + length * (length - 1) / 2);
+      } else {
+        for (int64_t i = 0; i < length; ++i) {
+          center[0] += static_cast<T>(t);
+          center[1] += static_cast<T>(y);
+          center[2] += static_cast<T>(x + i);
+        }
+      }
+    });
+  }
+
+  void add_colors(int64_t first) {
+    switch (std::min(channels_ - first, kAtOnce)) {
+      case 1:
+        return add_colors_of<1>(first);
+      case 2:
+        return add_colors_of<2>(first);
+      default:
+        return add_colors_of<kAtOnce>(first);
+    }
+  }
+
+  // Some channels at once: while one sum waits for its last addition, another goes on.
+  template <int64_t kCount>
+  void add_colors_of(int64_t first) {
+    const T* channels[kCount];
+    for (int64_t c = 0; c < kCount; ++c) channels[c] = colors_ + (first + c) * shape_.num_voxels();
+    for_runs([&](int64_t voxel, int64_t, int64_t, int64_t, int64_t length, int32_t label) {
+      T* center = centers_.data() + label * row_ + 3 + first;
+      T totals[kCount];
+      for (int64_t c = 0; c < kCount; ++c) totals[c] = center[c];
+      for (int64_t i = 0; i < length; ++i) {
+        for (int64_t c = 0; c < kCount; ++c) totals[c] += channels[c][voxel + i] * color_scale_;
+      }
+      for (int64_t c = 0; c < kCount; ++c) center[c] = totals[c];
+    });
+  }
+
+  static constexpr int64_t kAtOnce = 3;
 
   const SlicOptions& options_;
   const SlicMap& map_;
