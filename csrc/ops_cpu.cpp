@@ -52,10 +52,10 @@ Tensor rgb_to_lab(const Tensor& rgb) {
   }
 }
 
-Tensor clips_to_lab(const Tensor& frames) {
+Tensor clips_to_lab(const Tensor& frames, bool stretch) {
   const int64_t n = frames.size(0), t = frames.size(1), h = frames.size(2), w = frames.size(3);
   Tensor lab = new_empty(frames, {n, 3, t, h, w}, ScalarType::Float);
-  clips_to_lab_cpu(input<uint8_t>(frames), output<float>(lab), n, t * h * w);
+  clips_to_lab_cpu(input<uint8_t>(frames), output<float>(lab), n, t * h * w, stretch);
   return lab;
 }
 
@@ -171,7 +171,7 @@ Tensor slic3d_frames(const Tensor& frames, std::vector<int64_t> grids, std::vect
       for (int64_t map = 0; map < num_maps; ++map) {
         own[map].labels = output<int32_t>(labels) + (clip * num_maps + map) * num_voxels;
       }
-      slic3d_bytes_cpu(rgb, stretched_light(rgb, num_voxels), shape, options, own.data(), num_maps);
+      slic3d_bytes_cpu(rgb, light_of_clip(rgb, num_voxels, true), shape, options, own.data(), num_maps);
     }
   });
   return labels;
@@ -301,7 +301,7 @@ Tensor region_patches(const Tensor& frames, const Tensor& labels, std::vector<in
 
 STABLE_TORCH_LIBRARY(ace3d, library) {
   library.def("rgb_to_lab(Tensor rgb) -> Tensor");
-  library.def("clips_to_lab(Tensor frames) -> Tensor");
+  library.def("clips_to_lab(Tensor frames, bool stretch) -> Tensor");
   library.def("gaussian_smooth(Tensor volume, float[] sigma) -> Tensor");
   library.def(
       "slic3d(Tensor volume, Tensor? mask, Tensor? centers, int[] grids, int[] num_centers, float[] apart, "

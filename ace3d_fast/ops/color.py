@@ -42,14 +42,16 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     return lab
 
 
-def clips_to_lab(frames: Tensor) -> Tensor:
-    """Stretch each clip to the full range and convert it to Lab, channels first.
+def clips_to_lab(frames: Tensor, *, stretch: bool = True) -> Tensor:
+    """Convert clips to Lab, channels first, each one stretched to the full range.
 
     Parameters
     ----------
     frames : (N, T, H, W, 3) uint8
-        RGB. The least value of a clip becomes 0 and its largest 1, over all channels; a clip of one value
-        becomes 0.
+        RGB.
+    stretch : bool
+        The least value of a clip becomes 0 and its largest 1, over all channels; a clip of one value becomes 0.
+        Otherwise 0 becomes 0 and 255 becomes 1.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def clips_to_lab(frames: Tensor) -> Tensor:
         Another shape or type.
     """
     check_tensor("clips_to_lab", "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,))
-    lab: Tensor = torch.ops.ace3d.clips_to_lab(frames.contiguous())
+    lab: Tensor = torch.ops.ace3d.clips_to_lab(frames.contiguous(), stretch)
     return lab
 
 
@@ -72,6 +74,6 @@ def _(rgb: Tensor) -> Tensor:
 
 
 @register_fake("clips_to_lab")
-def _(frames: Tensor) -> Tensor:
+def _(frames: Tensor, stretch: bool) -> Tensor:
     n, t, h, w, _ = frames.shape
     return frames.new_empty((n, 3, t, h, w), dtype=torch.float32)

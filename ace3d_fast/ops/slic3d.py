@@ -125,27 +125,29 @@ def slic3d(
 
 def slic3d_from(
     volume: Tensor,
-    centers: Tensor,
+    centers: Sequence[Tensor],
+    num_regions: Sequence[int],
     *,
-    num_regions: int,
     compactness: float,
     num_iterations: int = 10,
     spacing: float | Sequence[float] = (1.0, 1.0, 1.0),
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, list[Tensor]]:
     """Cut volumes into supervoxels from given centres, and say where these have moved to.
 
     Parameters
     ----------
     volume : (N, C, T, H, W) float32 or float64
-    centers : (N, K, 3 + C) float32 or float64
-        t, y, x in voxels, then colours. A centre with NaN is dead and stays so.
-    num_regions, compactness, num_iterations, spacing
+    centers : S tensors (N, K, 3 + C), float32 or float64
+        t, y, x in voxels, then colours, for each of S maps. A centre with NaN is dead and stays so.
+    num_regions : S integers
+        How far a centre reaches, and what distances are measured in, follow from these.
+    compactness, num_iterations, spacing
         As for `slic3d`.
 
     Returns
     -------
-    labels : (N, T, H, W) int32
-    centers : (N, K, 3 + C) float64
+    labels : (N, S, T, H, W) int32
+    centers : S tensors (N, K, 3 + C), float64
         Mean position and colour of the voxels of each label; NaN where there is none.
 
     Raises
@@ -154,16 +156,17 @@ def slic3d_from(
         As `slic3d`.
     """
     volume = _check_volume("slic3d_from", volume)
+    counts = check_counts("slic3d_from", "num_regions", num_regions, least=1)
     check_positive("slic3d_from", "compactness", compactness)
     check_count("slic3d_from", "num_iterations", num_iterations, least=1)
-    check_count("slic3d_from", "num_regions", num_regions, least=1)
     distances = list(check_triple("slic3d_from", "spacing", spacing, zero=False))
-    starts = _check_centers("slic3d_from", [centers], 1, (volume.shape[0], 3 + volume.shape[1]))
+    starts = _check_centers("slic3d_from", centers, len(counts), (volume.shape[0], 3 + volume.shape[1]))
     maps = _Maps()
-    maps.add(seed_grid(volume.shape[2:], num_regions), centers.shape[1])
+    for count, part in zip(counts, centers, strict=True):
+        maps.add(seed_grid(volume.shape[2:], count), part.shape[1])
     options = (compactness, num_iterations, distances, False, False)
     labels, moved = _run(volume, None, starts, maps, *options, settle_first=False, return_centers=True)
-    return labels[:, 0], moved
+    return labels, list(moved.split_with_sizes(maps.num_centers, dim=1))
 
 
 def slic3d_frames(

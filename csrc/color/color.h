@@ -12,18 +12,18 @@ void rgb_to_lab_cpu(const uint8_t* rgb, float* lab, int64_t num_pixels);
 void rgb_to_lab_cpu(const float* rgb, float* lab, int64_t num_pixels);
 void rgb_to_lab_cpu(const double* rgb, double* lab, int64_t num_pixels);
 
-// Lab of 8-bit clips, channels first, each clip stretched so that its least value is 0 and its largest is 1
-// (a clip of one value only loses that value).
+// Lab of 8-bit clips, channels first; where `stretch` is set each clip is stretched so that its least value
+// is 0 and its largest is 1 (a clip of one value only loses that value).
 //
 //   frames  [num_clips, num_voxels, 3]      lab  [num_clips, 3, num_voxels]
-void clips_to_lab_cpu(const uint8_t* frames, float* lab, int64_t num_clips, int64_t num_voxels);
+void clips_to_lab_cpu(const uint8_t* frames, float* lab, int64_t num_clips, int64_t num_voxels, bool stretch);
 
 // What each of the 256 values of red, green and blue adds to X, Y and Z (of white: 1), the fourth is 0.
 struct LightTable {
   float xyz[3][256][4];
 };
 
-// Of one clip, stretched like that.
-LightTable stretched_light(const uint8_t* rgb, int64_t num_voxels);
+// Of one clip.
+LightTable light_of_clip(const uint8_t* rgb, int64_t num_voxels, bool stretch);
 
 }  // namespace ace3d

@@ -84,9 +84,9 @@ void rgb_to_lab_cpu(const uint8_t* rgb, float* lab, int64_t num_pixels) {
   });
 }
 
-LightTable stretched_light(const uint8_t* rgb, int64_t num_voxels) {
-  uint8_t low = 255, high = 0;
-  for (int64_t i = 0; i < num_voxels * 3; ++i) {
+LightTable light_of_clip(const uint8_t* rgb, int64_t num_voxels, bool stretch) {
+  uint8_t low = stretch ? 255 : 0, high = stretch ? 0 : 255;
+  for (int64_t i = 0; stretch && i < num_voxels * 3; ++i) {
     low = std::min(low, rgb[i]);
     high = std::max(high, rgb[i]);
   }
@@ -102,11 +102,12 @@ LightTable stretched_light(const uint8_t* rgb, int64_t num_voxels) {
   return table;
 }
 
-void clips_to_lab_cpu(const uint8_t* frames, float* lab, int64_t num_clips, int64_t num_voxels) {
+void clips_to_lab_cpu(const uint8_t* frames, float* lab, int64_t num_clips, int64_t num_voxels,
+                      bool stretch) {
   for (int64_t clip = 0; clip < num_clips; ++clip) {
     const uint8_t* rgb = frames + clip * num_voxels * 3;
     float* out = lab + clip * num_voxels * 3;
-    const LightTable light = stretched_light(rgb, num_voxels);
+    const LightTable light = light_of_clip(rgb, num_voxels, stretch);
     parallel_for(0, num_voxels, kGrain, [&](int64_t begin, int64_t end) {
       ACE3D_DISPATCH(lab_of_bytes, rgb, light, out, num_voxels, begin, end);
     });

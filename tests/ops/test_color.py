@@ -48,10 +48,17 @@ def test_a_view_gives_what_its_copy_gives():
     assert torch.equal(rgb_to_lab(view), rgb_to_lab(view.contiguous()))
 
 
+def test_unstretched_clips_are_converted_as_they_are():
+    clips = smooth_clip((3, 20, 24), num_clips=2) // 2 + 40
+    lab = clips_to_lab(clips, stretch=False)
+    torch.testing.assert_close(lab, rgb_to_lab(clips).movedim(-1, 1), atol=2e-3, rtol=0)
+    assert (lab - clips_to_lab(clips)).abs().max() > 1
+
+
 def test_opcheck():
     opcheck(torch.ops.ace3d.rgb_to_lab.default, (torch.rand(4, 3),))
     opcheck(torch.ops.ace3d.rgb_to_lab.default, (torch.zeros(4, 3, dtype=torch.uint8),))
-    opcheck(torch.ops.ace3d.clips_to_lab.default, (smooth_clip((2, 3, 4)),))
+    opcheck(torch.ops.ace3d.clips_to_lab.default, (smooth_clip((2, 3, 4)), True))
 
 
 def test_errors_name_the_argument():

@@ -174,13 +174,13 @@ def test_a_warm_start_goes_on_where_the_centres_are():
     axes = [torch.arange(a, n, s) for a, n, s in zip(grid.start, (6, 40, 44), grid.step, strict=True)]
     seeds = torch.cartesian_prod(*axes).double()
     centers = torch.cat([seeds, torch.zeros(len(seeds), 3)], dim=1)[None]
-    options = {"num_regions": 30, "compactness": 10.0}
-    at_once, moved = slic3d_from(lab, centers, num_iterations=8, **options)
-    assert torch.equal(at_once, slic3d(lab, [30], compactness=10.0, num_iterations=8)[:, 0])
-    _, half_way = slic3d_from(lab, centers, num_iterations=3, **options)
-    labels, end = slic3d_from(lab, half_way, num_iterations=5, **options)
+    at_once, (moved,) = slic3d_from(lab, [centers], [30], compactness=10.0, num_iterations=8)
+    assert torch.equal(at_once, slic3d(lab, [30], compactness=10.0, num_iterations=8))
+    _, half_way = slic3d_from(lab, [centers], [30], compactness=10.0, num_iterations=3)
+    labels, (end,) = slic3d_from(lab, half_way, [30], compactness=10.0, num_iterations=5)
     assert (labels == at_once).double().mean() > 0.999
     assert (end - moved).abs().nanmean() < 0.01
+    labels = labels[:, 0]
     for k in (0, 11):
         inside = (labels[0] == k).nonzero().double().mean(dim=0)
         assert torch.allclose(end[0, k, :3], inside)
@@ -257,7 +257,7 @@ def test_errors_name_the_argument():
     with pytest.raises(InputError, match="expected mask of the volume's shape"):
         slic3d(volume, [4], compactness=1.0, mask=torch.ones(1, 1, 4, 4, dtype=torch.bool))
     with pytest.raises(InputError, match="expected centers of shape"):
-        slic3d_from(volume, torch.zeros(1, 4, 5), num_regions=4, compactness=1.0)
+        slic3d_from(volume, [torch.zeros(1, 4, 5)], [4], compactness=1.0)
     with pytest.raises(InputError, match="below 1e\\+12"):
         slic3d(volume + 1e9, [4], compactness=1e-6)
     with pytest.raises(InputError, match="with fewer than 2\\*\\*31 voxels"):
