@@ -51,12 +51,13 @@ ResizeWeights bicubic_weights(int64_t in_size, int64_t out_size) {
     if (static_cast<int>(next) >= (1 << 15)) break;
     ++result.precision;
   }
+  const double unit = static_cast<double>(1 << result.precision);
   result.weights.resize(out_size * result.num_taps);
   for (int64_t i = 0; i < out_size; ++i) {
     for (int32_t k = 0; k < result.num_taps; ++k) {
-      const double weight = weights[i * most_taps + k] * static_cast<double>(1 << result.precision);
-      result.weights[i * result.num_taps + k] =
-          static_cast<int32_t>(weight < 0 ? weight - 0.5 : weight + 0.5);
+      const double weight = weights[i * most_taps + k] * unit;
+      const int whole = static_cast<int>(weight < 0 ? weight - 0.5 : weight + 0.5);
+      result.weights[i * result.num_taps + k] = static_cast<float>(whole / unit);
     }
   }
   return result;
