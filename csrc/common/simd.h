@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -44,11 +44,14 @@ ACE3D_INLINE Quad load_quad(const float* from) {
   return v;
 }
 
+ACE3D_INLINE Quad low_half(Floats v) { return __builtin_shufflevector(v, v, 0, 1, 2, 3); }
+ACE3D_INLINE Quad high_half(Floats v) { return __builtin_shufflevector(v, v, 4, 5, 6, 7); }
+ACE3D_INLINE Floats join(Quad low, Quad high) {
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+
 // Eight rows of four -> four rows of eight.
 ACE3D_INLINE void transpose(const Quad* from, Floats* to) {
-  const auto join = [](Quad a, Quad b) __attribute__((always_inline)) {
-    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
-  };
   const Floats a = join(from[0], from[4]), b = join(from[1], from[5]), c = join(from[2], from[6]),
                d = join(from[3], from[7]);
   const Floats ab_low = __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13),
@@ -98,6 +101,10 @@ ACE3D_INLINE Ints select(Ints mask, Ints yes, Ints no) { return (Ints)select(mas
 ACE3D_INLINE Floats min(Floats a, Floats b) {
 #if defined(__AVX2__)
   return (Floats)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)  // compilers compare eight lanes one by one
+  const __m128 low = _mm_min_ps((__m128)low_half(a), (__m128)low_half(b));
+  const __m128 high = _mm_min_ps((__m128)high_half(a), (__m128)high_half(b));
+  return join((Quad)low, (Quad)high);
 #else
   return select((Ints)(a < b), a, b);
 #endif
@@ -106,6 +113,10 @@ ACE3D_INLINE Floats min(Floats a, Floats b) {
 ACE3D_INLINE Floats max(Floats a, Floats b) {
 #if defined(__AVX2__)
   return (Floats)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)  // compilers compare eight lanes one by one
+  const __m128 low = _mm_max_ps((__m128)low_half(a), (__m128)low_half(b));
+  const __m128 high = _mm_max_ps((__m128)high_half(a), (__m128)high_half(b));
+  return join((Quad)low, (Quad)high);
 #else
   return select((Ints)(a > b), a, b);
 #endif

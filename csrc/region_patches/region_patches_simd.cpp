@@ -5,9 +5,7 @@
 namespace ace3d::ACE3D_ISA {
 namespace {
 
-using Pixel = float __attribute__((vector_size(16)));
-
-ACE3D_INLINE void store_pixel(float* to, Pixel v) { std::memcpy(to, &v, sizeof(v)); }
+ACE3D_INLINE void store_pixel(float* to, Quad v) { std::memcpy(to, &v, sizeof(v)); }
 
 // total + a * weight, which is exact: one rounding or two make no difference.
 ACE3D_INLINE Floats add_weighted(Floats total, Floats a, Floats weight) {
@@ -21,7 +19,14 @@ ACE3D_INLINE Floats add_weighted(Floats total, Floats a, Floats weight) {
 // A sum and its half, as a byte.
 ACE3D_INLINE Floats round_to_byte(Floats v) {
   v = min(max(v, splat(0.0f)), splat(255.0f));
+#if defined(__SSE2__) && !defined(__AVX2__)  // compilers convert eight lanes one by one
+  const auto whole = [](Quad half) __attribute__((always_inline)) {
+    return (Quad)_mm_cvtepi32_ps(_mm_cvttps_epi32((__m128)half));
+  };
+  return join(whole(low_half(v)), whole(high_half(v)));
+#else
   return __builtin_convertvector(__builtin_convertvector(v, Ints), Floats);
+#endif
 }
 
 ACE3D_INLINE float round_to_byte(double v) {
@@ -38,13 +43,7 @@ ACE3D_INLINE Floats weigh_pixels(const float* a, const float* b, const float* we
     at_a = add_weighted(at_a, load(a + 4 * k), load(weights + 4 * k));
     at_b = add_weighted(at_b, load(b + 4 * k), load(weights + 4 * (taps + k)));
   }
-#if defined(__AVX2__)
-  return (Floats)_mm256_permute2f128_ps((__m256)at_a, (__m256)at_b, 0x20) +
-         (Floats)_mm256_permute2f128_ps((__m256)at_a, (__m256)at_b, 0x31);
-#else
-  return Floats{at_a[0], at_a[1], at_a[2], at_a[3], at_b[0], at_b[1], at_b[2], at_b[3]} +
-         Floats{at_a[4], at_a[5], at_a[6], at_a[7], at_b[4], at_b[5], at_b[6], at_b[7]};
-#endif
+  return join(low_half(at_a), low_half(at_b)) + join(high_half(at_a), high_half(at_b));
 }
 
 template <int kTaps>
@@ -55,8 +54,8 @@ void resize_pixels(const float* pixels, const int32_t* first, const float* weigh
     const float* at = weights + 4 * num_taps * x;
     const Floats sums = weigh_pixels<kTaps>(pixels + 4 * first[x], pixels + 4 * first[next], at, num_taps);
     const Floats v = round_to_byte(sums + splat(0.5f));
-    store_pixel(out + 3 * x, Pixel{v[0], v[1], v[2], v[3]});
-    store_pixel(out + 3 * x + 3, Pixel{v[4], v[5], v[6], v[7]});
+    store_pixel(out + 3 * x, low_half(v));
+    store_pixel(out + 3 * x + 3, high_half(v));
   }
 }
 
@@ -101,7 +100,7 @@ ACE3D_INLINE void put_pixel(const uint8_t* rgb, float* out) {
 #if defined(__AVX2__)
   int32_t bytes;
   std::memcpy(&bytes, rgb, sizeof(bytes));
-  store_pixel(out, (Pixel)_mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(bytes))));
+  store_pixel(out, (Quad)_mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(bytes))));
 #else
   for (int c = 0; c < 3; ++c) out[c] = rgb[c];
 #endif
