@@ -28,6 +28,7 @@ _HOMES = {
     "segment_clips": "ace3d_fast.ops",
     "slic": "ace3d_fast.ops",
     "slic3d": "ace3d_fast.ops",
+    "stream_supervoxels": "ace3d_fast.ops",
     "region_pool": "ace3d_fast.ops",
     "region_overlap": "ace3d_fast.ops",
     "region_patches": "ace3d_fast.ops",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ace3d_fast.ops.segment import segment_clips as segment_clips
     from ace3d_fast.ops.slic import slic as slic
     from ace3d_fast.ops.slic3d import slic3d as slic3d
+    from ace3d_fast.ops.stream import stream_supervoxels as stream_supervoxels
     from ace3d_fast.store import RunFolder as RunFolder
 
 

@@ -18,9 +18,10 @@ def segment(
     ] = "15,50,80",
     fps: Annotated[float, typer.Option(help="Frames per second that are segmented.")] = 7.5,
     resize: Annotated[int, typer.Option(metavar="PX", help="Short side of the picture.")] = 182,
-    window: Annotated[
-        int, typer.Option(metavar="FRAMES", help="Frames of a window; regions end with it.")
-    ] = 32,
+    window: Annotated[int, typer.Option(metavar="FRAMES", help="Frames that are cut together.")] = 48,
+    overlap: Annotated[
+        int, typer.Option(metavar="FRAMES", help="Frames that two windows share; 0: no supervoxel goes on.")
+    ] = 16,
     compactness: Annotated[float, typer.Option(help="Weight of position against colour.")] = 20.0,
     sigma: Annotated[float, typer.Option(help="Width of the smoothing, in voxels.")] = 1.0,
 ) -> None:
@@ -37,8 +38,15 @@ def segment(
     options = SegmentOptions(num_regions=counts, compactness=compactness, sigma=sigma)
     with show_progress() as progress:
         made = segment_video(
-            video, out, options, fps=fps, resize_px=resize, window_frames=window, progress=progress
+            video,
+            out,
+            options,
+            fps=fps,
+            resize_px=resize,
+            window_frames=window,
+            overlap_frames=overlap,
+            progress=progress,
         )
-    means = ", ".join(f"{mean:.1f}" for mean in made.num_regions)
-    typer.echo(f"{made.num_frames} frames in {made.num_windows} windows; regions of a window, mean: {means}")
+    counts_found = ", ".join(str(count) for count in made.num_regions)
+    typer.echo(f"{made.num_frames} frames in {made.num_windows} parts; supervoxels: {counts_found}")
     typer.echo(f"{made.folder / 'overlay.mp4'}")

@@ -15,8 +15,10 @@ from ace3d_fast.ops.segment import segment_clips
 from ace3d_fast.ops.slic import slic
 from ace3d_fast.ops.slic3d import slic3d, slic3d_frames, slic3d_from
 from ace3d_fast.ops.smooth import gaussian_smooth
+from ace3d_fast.ops.stream import StreamedFrames, stream_supervoxels
 
 __all__ = [
+    "StreamedFrames",
     "build_info",
     "clips_to_lab",
     "connect_by_color",
@@ -33,6 +35,7 @@ __all__ = [
     "slic3d",
     "slic3d_frames",
     "slic3d_from",
+    "stream_supervoxels",
 ]
 
 

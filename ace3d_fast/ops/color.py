@@ -50,8 +50,8 @@ def clips_to_lab(frames: Tensor, *, stretch: bool = True) -> Tensor:
     frames : (N, T, H, W, 3) uint8
         RGB.
     stretch : bool
-        The least value of a clip becomes 0 and its largest 1, over all channels; a clip of one value becomes 0.
-        Otherwise 0 becomes 0 and 255 becomes 1.
+        The least value of a clip becomes 0 and its largest 1, over all channels; a clip of one value becomes
+        0. Otherwise 0 becomes 0 and 255 becomes 1.
 
     Returns
     -------

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ace3d_fast import __version__, ops
 from ace3d_fast.config import SegmentOptions
-from ace3d_fast.errors import InputError, expected
 from ace3d_fast.store import Workplace, check_out
 from ace3d_fast.types import Progress, SilentProgress
 from ace3d_fast.video.decode import probe_video, read_frames
@@ -33,14 +30,14 @@ class SegmentedVideo:
     folder : Path
         ``labels/<nnnnn>.npz`` for each window, ``windows.json``, ``overlay.mp4``, ``config.json``.
     num_frames, num_windows : int
-    num_regions : tuple of float
-        Regions of a window at each resolution, mean over the windows.
+    num_regions : tuple of int
+        Supervoxels of the video at each resolution.
     """
 
     folder: Path
     num_frames: int
     num_windows: int
-    num_regions: tuple[float, ...]
+    num_regions: tuple[int, ...]
 
 
 def segment_video(
@@ -50,21 +47,22 @@ def segment_video(
     *,
     fps: float = 7.5,
     resize_px: int = 182,
-    window_frames: int = 32,
+    window_frames: int = 48,
+    overlap_frames: int = 16,
     progress: Progress | None = None,
 ) -> SegmentedVideo:
     """Cut a video into supervoxels at several resolutions.
 
-    Windows follow each other without overlap, and a region does not go beyond its window; so memory does not
-    grow with the length of the video.
+    The video is read window by window (`ace3d_fast.ops.stream_supervoxels`), so memory does not grow with its
+    length; a supervoxel keeps its number from one window to the next.
 
     Parameters
     ----------
     video : str or Path
     out : str or Path
         A new or empty folder, or one of the same call. ``labels/<nnnnn>.npz`` gets ``labels`` (S, T, H, W)
-        int16 or int32, one map for each resolution in the order of ``options.num_regions``; each map counts
-        its regions from 0. Nothing is left there when an error is raised.
+        int16 or int32, one map for each resolution in the order of ``options.num_regions``; numbers begin at
+        0 with each map and go on through the video. Nothing is left there when an error is raised.
     options : SegmentOptions, optional
         ``num_regions``, ``compactness`` and ``sigma``; all regions are kept, whatever their size.
     fps : float
@@ -72,7 +70,9 @@ def segment_video(
     resize_px : int
         Short side of the picture, in pixels; the aspect ratio is kept.
     window_frames : int
-        Frames of a window; the last window may be shorter.
+        Frames that are cut together; ``num_regions`` is for so many.
+    overlap_frames : int
+        Frames that two windows share: as many as a supervoxel lasts, or more, keep the seams out of sight.
     progress : Progress, optional
 
     Raises
@@ -84,8 +84,6 @@ def segment_video(
     """
     options = options or SegmentOptions()
     progress = progress or SilentProgress()
-    if window_frames < 1:
-        raise InputError(expected("segment_video", "window_frames", "to be positive", window_frames))
     config = {
         "video": str(video),
         "num_regions": options.num_regions,
@@ -94,34 +92,36 @@ def segment_video(
         "fps": fps,
         "resize_px": resize_px,
         "window_frames": window_frames,
+        "overlap_frames": overlap_frames,
         "version": __version__,
     }
     folder = check_out(out, config)
     frames = read_frames(video, fps, resize_px)
     info = probe_video(video)
+    stream = ops.stream_supervoxels(
+        frames,
+        options.num_regions,
+        window_frames=window_frames,
+        overlap_frames=overlap_frames,
+        compactness=options.compactness,
+        sigma=options.sigma,
+    )
+    highest = np.zeros(len(options.num_regions), np.int64)
     progress.start("segment", max(1, round(info.duration_seconds * fps)))
     with Workplace(folder) as run:
         run.write_json("config.json", config)
         windows = []
         with VideoWriter(run.path / "overlay.mp4", fps) as overlay:
-            for index, window in enumerate(_windows(frames, window_frames)):
-                labels = ops.segment_clips(
-                    window[None],
-                    options.num_regions,
-                    compactness=options.compactness,
-                    sigma=options.sigma,
-                )[0]
-                windows.append(
-                    _save_window(run.path, index, labels, first_frame=index * window_frames, fps=fps)
-                )
-                for frame, maps in zip(window.numpy(), labels.numpy().swapaxes(0, 1), strict=True):
+            for index, part in enumerate(stream):
+                windows.append(_save_window(run.path, index, part, fps=fps))
+                for frame, maps in zip(part.frames.numpy(), part.labels.numpy().swapaxes(0, 1), strict=True):
                     overlay.write(draw_outlines(frame, maps))
-                progress.advance(len(window))
+                progress.advance(len(part.frames))
+                highest = np.maximum(highest, part.labels.amax(dim=(1, 2, 3)).numpy())
         run.write_json("windows.json", {"windows": [asdict(window) for window in windows]})
     progress.finish()
-    counts = np.array([window.num_regions for window in windows], dtype=np.float64).mean(axis=0)
     num_frames = sum(window.num_frames for window in windows)
-    return SegmentedVideo(folder, num_frames, len(windows), tuple(counts.tolist()))
+    return SegmentedVideo(folder, num_frames, len(windows), tuple((highest + 1).tolist()))
 
 
 @dataclass(frozen=True)
@@ -133,19 +133,14 @@ class _Window:
     num_regions: list[int]
 
 
-def _windows(frames: Iterator[Tensor], length: int) -> Iterator[Tensor]:
-    """(T, H, W, 3) uint8 stacks of ``length`` frames, the last one of what is left."""
-    while window := list(islice(frames, length)):
-        yield torch.stack(window)
-
-
-def _save_window(folder: Path, index: int, labels: Tensor, *, first_frame: int, fps: float) -> _Window:
+def _save_window(folder: Path, index: int, part: ops.StreamedFrames, *, fps: float) -> _Window:
     file = f"labels/{index:05d}.npz"
     (folder / "labels").mkdir(exist_ok=True)
+    labels = part.labels
     narrow = labels.to(torch.int16) if int(labels.max()) < 2**15 else labels
     np.savez_compressed(folder / file, labels=narrow.numpy())
-    counts = [int(resolution.max()) + 1 for resolution in labels]
-    return _Window(file, first_frame, labels.shape[1], first_frame / fps, counts)
+    counts = [len(np.unique(resolution)) for resolution in labels.numpy()]
+    return _Window(file, part.first_frame, labels.shape[1], part.first_frame / fps, counts)
 
 
 def draw_outlines(frame: NDArray[np.uint8], maps: Iterable[NDArray[np.int32]]) -> NDArray[np.uint8]:

@@ -72,15 +72,28 @@ def video(tmp_path_factory):
 
 def test_segment_writes_label_maps_and_an_overlay(video, tmp_path):
     out = tmp_path / "made"
-    options = ("--num-regions", "4,6", "--fps", 6, "--resize", 32, "--window", 8, "--out", out)
+    options = (
+        "--num-regions",
+        "4,6",
+        "--fps",
+        6,
+        "--resize",
+        32,
+        "--window",
+        8,
+        "--overlap",
+        2,
+        "--out",
+        out,
+    )
     result = invoke("segment", video, *options)
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[0].startswith("12 frames in 2 windows; regions of a window, mean: ")
+    assert result.stdout.splitlines()[0].startswith("12 frames in 2 parts; supervoxels: ")
     assert result.stdout.splitlines()[1] == str(out / "overlay.mp4")
     config = json.loads((out / "config.json").read_text())
     assert (config["num_regions"], config["fps"], config["resize_px"]) == ([4, 6], 6.0, 32)
     with np.load(out / "labels" / "00000.npz") as file:
-        assert file["labels"].shape == (2, 8, 32, 48)
+        assert file["labels"].shape == (2, 7, 32, 48)
 
 
 def test_segment_of_a_text_file_is_one_line(tmp_path):

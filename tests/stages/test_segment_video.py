@@ -5,11 +5,10 @@ import json
 import av
 import numpy as np
 import pytest
-import torch
 
 from ace3d_fast.config import SegmentOptions
 from ace3d_fast.errors import InputError, VideoError
-from ace3d_fast.ops import segment_clips
+from ace3d_fast.ops import stream_supervoxels
 from ace3d_fast.stages.segment_video import OUTLINE, draw_outlines, segment_video
 from ace3d_fast.video.decode import read_frames
 from ace3d_fast.video.write import write_video
@@ -30,7 +29,7 @@ def video(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(video, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "square"
-    return segment_video(video, out, OPTIONS, fps=10, resize_px=48, window_frames=16)
+    return segment_video(video, out, OPTIONS, fps=10, resize_px=48, window_frames=16, overlap_frames=4)
 
 
 def labels_of(made, index):
@@ -38,20 +37,22 @@ def labels_of(made, index):
         return file["labels"]
 
 
-def test_windows_follow_each_other_and_the_last_one_is_what_is_left(made):
+def test_parts_follow_each_other_and_the_last_one_is_what_is_left(made):
     assert (made.num_frames, made.num_windows) == (40, 3)
-    assert [labels_of(made, i).shape for i in range(3)] == [(2, 16, 48, 64), (2, 16, 48, 64), (2, 8, 48, 64)]
+    assert [labels_of(made, i).shape[1] for i in range(3)] == [14, 12, 14]
     windows = json.loads((made.folder / "windows.json").read_text())["windows"]
-    assert [w["start_seconds"] for w in windows] == [0.0, 1.6, 3.2]
+    assert [w["start_seconds"] for w in windows] == [0.0, 1.4, 2.6]
     assert [w["num_regions"] for w in windows] == [
-        [int(m.max()) + 1 for m in labels_of(made, i)] for i in range(3)
+        [len(np.unique(m)) for m in labels_of(made, i)] for i in range(3)
     ]
+    highest = np.max([labels_of(made, i).max(axis=(1, 2, 3)) for i in range(3)], axis=0)
+    assert made.num_regions == tuple(highest + 1)
 
 
-def test_labels_are_those_of_segment_clips(made, video):
-    frames = torch.stack(list(read_frames(video, 10, 48)))
-    second = segment_clips(frames[None, 16:32], (4, 8))[0]
-    assert np.array_equal(labels_of(made, 1), second.numpy())
+def test_labels_are_those_of_the_stream(made, video):
+    stream = stream_supervoxels(read_frames(video, 10, 48), (4, 8), window_frames=16, overlap_frames=4)
+    for index, part in enumerate(stream):
+        assert np.array_equal(labels_of(made, index), part.labels.numpy())
 
 
 def test_the_overlay_has_every_frame_and_a_panel_for_each_resolution(made):
@@ -95,7 +96,7 @@ def test_a_bad_video_or_option_leaves_nothing_behind(video, tmp_path):
         segment_video(video, out, fps=0)
     with pytest.raises(InputError, match=r"fps and resize_px to be positive, got 7\.5 and 0"):
         segment_video(video, out, resize_px=0)
-    with pytest.raises(InputError, match="window_frames to be positive, got 0"):
+    with pytest.raises(InputError, match="expected window_frames an integer of at least 1, got 0"):
         segment_video(video, out, window_frames=0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.mp4"]
 
