@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
+from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops.checks import check_counts, check_tensor, check_triple, check_volume
 from ace3d_fast.ops.color import clips_to_lab
+from ace3d_fast.ops.connect_by_color import connect_by_color
 from ace3d_fast.ops.connectivity import enforce_connectivity_
-from ace3d_fast.ops.seeds import seed_grid
+from ace3d_fast.ops.seeds import seed_grid, seeds_off_edges
 from ace3d_fast.ops.slic3d import slic3d, slic3d_frames
 from ace3d_fast.ops.smooth import gaussian_smooth
+
+Quality = Literal["standard", "high"]
 
 
 def segment_clips(
@@ -24,12 +28,14 @@ def segment_clips(
     sigma: float = 1.0,
     spacing: float | Sequence[float] = (1.0, 1.0, 1.0),
     num_iterations: int = 10,
+    quality: Quality = "standard",
 ) -> Tensor:
     """Cut clips into connected supervoxels, at several resolutions at once.
 
-    The same as ``skimage.segmentation.slic(frames, n_segments, compactness, num_iterations, sigma, spacing,
-    start_label=0, channel_axis=-1)`` for each clip and resolution: stretch to the full range, Lab, smoothing,
-    k-means, connectivity. Lab and smoothing are done once for all resolutions.
+    By default the same as ``skimage.segmentation.slic(frames, n_segments, compactness, num_iterations,
+    sigma, spacing, start_label=0, channel_axis=-1)`` for each clip and resolution, but for its issue 8295:
+    stretch to the full range, Lab, smoothing, k-means, connectivity. Lab and smoothing are done once for all
+    resolutions.
 
     Parameters
     ----------
@@ -44,6 +50,10 @@ def segment_clips(
     spacing : float or three floats (T, H, W)
         Distance between voxels along each axis.
     num_iterations : int
+    quality : "standard" or "high"
+        "high" follows true boundaries better for up to twice the time: seeds keep off edges and start with a
+        colour, and parts of less than a quarter of the mean size join the neighbour of the nearest colour,
+        where "standard" joins parts of less than half to the neighbour met last.
 
     Returns
     -------
@@ -66,15 +76,27 @@ def segment_clips(
         for width, step in zip(check_triple(where, "sigma", sigma, zero=True), distances, strict=True)
     ]
 
+    if quality not in get_args(Quality):
+        raise InputError(expected(where, "quality", f"one of {get_args(Quality)}", repr(quality)))
     options: dict[str, Any] = {
         "compactness": compactness, "num_iterations": num_iterations, "spacing": distances
     }  # fmt: skip
+    grids = [seed_grid(shape, count) for count in counts]
+    sizes = [shape.numel() / grid.num_centers(shape) for grid in grids]
+    if quality == "high":
+        volume = _smooth(clips_to_lab(frames), widths)
+        centers = [seeds_off_edges(volume, grid) for grid in grids]
+        labels = slic3d(volume, counts, centers=centers, **options)
+        return connect_by_color(labels, frames, [int(0.25 * size) for size in sizes])[0]
     if max(widths) > 0:
-        labels = slic3d(gaussian_smooth(clips_to_lab(frames), widths), counts, **options)
+        labels = slic3d(_smooth(clips_to_lab(frames), widths), counts, **options)
     else:
         labels = slic3d_frames(frames, counts, **options)
-    sizes = [shape.numel() / seed_grid(shape, count).num_centers(shape) for count in counts]
     enforce_connectivity_(
         labels, [int(0.5 * size) for size in sizes], [max(1, int(3 * size)) for size in sizes]
     )
     return labels
+
+
+def _smooth(volume: Tensor, widths: Sequence[float]) -> Tensor:
+    return gaussian_smooth(volume, widths) if max(widths) > 0 else volume

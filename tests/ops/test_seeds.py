@@ -1,10 +1,14 @@
 import math
+from itertools import product
 
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.util import regular_grid as skimage_grid
+from volumes import SHAPES
 
-from ace3d_fast.ops.seeds import regular_grid, seed_grid
+from ace3d_fast.ops import seeds as seeds_module
+from ace3d_fast.ops.seeds import regular_grid, seed_grid, seeds_off_edges
 
 SIDE = st.integers(1, 300)
 
@@ -28,3 +32,41 @@ def test_a_short_clip_has_one_layer_of_seeds():
     assert grid.counts((4, 112, 112)) == (1, 7, 7)
     assert grid.start == (2, 7, 7)
     assert grid.step == (4, 16, 16)
+
+
+def gradient_at(volume, voxel):
+    """Squared colour gradient of a (C, T, H, W) volume."""
+    total = 0.0
+    for axis in range(3):
+        low, high = list(voxel), list(voxel)
+        low[axis] = max(voxel[axis] - 1, 0)
+        high[axis] = min(voxel[axis] + 1, volume.shape[1 + axis] - 1)
+        distance = max(high[axis] - low[axis], 1)
+        total += float((((volume[(..., *high)] - volume[(..., *low)]) / distance) ** 2).sum())
+    return total
+
+
+@given(SHAPES, st.integers(1, 3), st.integers(1, 40), st.integers(1, 6), st.integers(0, 3))
+def test_seeds_move_to_the_least_gradient_near_them(shape, channels, num_regions, brightest, seed):
+    generator = torch.Generator().manual_seed(seed)
+    volume = torch.randint(0, brightest + 1, (2, channels, *shape), generator=generator).double()
+    grid = seed_grid(shape, num_regions)
+    found = seeds_off_edges(volume, grid)
+    lines = [range(start, size, step) for start, size, step in zip(grid.start, shape, grid.step, strict=True)]
+    assert found.shape == (2, grid.num_centers(shape), 3 + channels)
+    for clip, rows in zip(volume, found, strict=True):
+        for start, row in zip(product(*lines), rows, strict=True):
+            near = [
+                [a for a in (c - 1, c, c + 1) if 0 <= a < size] for c, size in zip(start, shape, strict=True)
+            ]
+            order = [start, *product(*near)]  # the seed itself first
+            expected = min(order, key=lambda voxel: gradient_at(clip, voxel))
+            assert row[:3].tolist() == list(expected)
+            assert torch.equal(row[3:], clip[(..., *expected)])
+
+
+def test_seeds_are_moved_in_parts(monkeypatch):
+    volume = torch.rand(1, 2, 4, 9, 9, generator=torch.Generator().manual_seed(0))
+    whole = seeds_off_edges(volume, seed_grid((4, 9, 9), 30))
+    monkeypatch.setattr(seeds_module, "_SEEDS_AT_ONCE", 7)
+    assert torch.equal(seeds_off_edges(volume, seed_grid((4, 9, 9), 30)), whole)

@@ -233,7 +233,9 @@ def test_opcheck():
     for dtype in (torch.float32, torch.float64):
         volume = torch.rand(1, 3, 4, 9, 8, dtype=dtype)
         maps = ([2, 2, 2, 4, 4, 4, 4, 4, 4], [4], [4.0], 1.0, 3, [1.0, 1.0, 1.0])
-        mask, centers = torch.ones(1, 4, 9, 8, dtype=torch.uint8), torch.rand(1, 4, 6, dtype=torch.float64)
+        mask = torch.ones(1, 4, 9, 8, dtype=torch.uint8)
+        quarters = [[2, y, x, 0, 0, 0] for y in (2, 6) for x in (2, 6)]  # none is left empty
+        centers = torch.tensor([quarters], dtype=torch.float64)
         opcheck(torch.ops.ace3d.slic3d.default, (volume, mask, centers, *maps, False, False, True, True))
     opcheck(torch.ops.ace3d.slic3d_frames.default, (torch.zeros(1, 4, 9, 8, 3, dtype=torch.uint8), *maps))
 

@@ -21,31 +21,39 @@ def slic3d(
     compactness: float,
     num_iterations: int = 10,
     spacing: float | Sequence[float] = (1.0, 1.0, 1.0),
+    centers: Sequence[Tensor] | None = None,
 ) -> Tensor:
     """Cut (N, C, T, H, W) volumes into supervoxels; see `ace3d_fast.ops.slic3d`."""
     distances = np.array((spacing,) * 3 if isinstance(spacing, (int, float)) else tuple(spacing))
-    maps = [
-        [
-            _labels(clip, seed_grid(clip.shape[1:], count), compactness, num_iterations, distances)
-            for count in num_regions
-        ]
-        for clip in volume.numpy()
+    maps = []
+    for n, clip in enumerate(volume.numpy()):
+        for s, count in enumerate(num_regions):
+            grid = seed_grid(clip.shape[1:], count)
+            starts = _seeds(grid, clip) if centers is None else centers[s][n].numpy().astype(clip.dtype)
+            maps.append(_labels(clip, grid, starts, compactness, num_iterations, distances))
+    labels = np.array(maps, dtype=np.int32)
+    return torch.from_numpy(labels.reshape(volume.shape[0], -1, *volume.shape[2:]))
+
+
+def _seeds(grid: SeedGrid, clip: Floats) -> Floats:
+    """Centres (t, y, x, colours) on the grid; their colours start at 0."""
+    lines = [
+        np.arange(start, size, step)
+        for start, step, size in zip(grid.start, grid.step, clip.shape[1:], strict=True)
     ]
-    return torch.from_numpy(np.array(maps, dtype=np.int32))
+    seeds = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 3)
+    return np.concatenate([seeds, np.zeros((len(seeds), clip.shape[0]))], axis=1).astype(clip.dtype)
 
 
 def _labels(
-    clip: Floats, grid: SeedGrid, compactness: float, num_iterations: int, spacing: Floats
+    clip: Floats, grid: SeedGrid, centers: Floats, compactness: float, num_iterations: int, spacing: Floats
 ) -> NDArray[np.int32]:
-    colors = clip * clip.dtype.type(1.0 / compactness)
+    scale = clip.dtype.type(1.0 / compactness)
+    colors = clip * scale
+    centers = np.concatenate([centers[:, :3], centers[:, 3:] * scale], axis=1)
     channels, shape = colors.shape[0], colors.shape[1:]
     spacing = spacing.astype(clip.dtype)
     weight = clip.dtype.type(1.0 / max(grid.step) ** 2)
-    lines = [
-        np.arange(start, size, step) for start, step, size in zip(grid.start, grid.step, shape, strict=True)
-    ]
-    seeds = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 3)
-    centers = np.concatenate([seeds, np.zeros((len(seeds), channels))], axis=1).astype(clip.dtype)
 
     labels = np.full(shape, -1, dtype=np.int32)
     for _ in range(num_iterations):
