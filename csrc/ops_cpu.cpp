@@ -72,6 +72,21 @@ Tensor gaussian_smooth(const Tensor& volume, std::vector<double> sigma) {
   return out;
 }
 
+Tensor smooth_lab(const Tensor& frames, bool stretch, std::vector<double> sigma) {
+  const int64_t num_clips = frames.size(0);
+  const VolumeShape shape = {frames.size(1), frames.size(2), frames.size(3)};
+  const int64_t num_values = 3 * shape.num_voxels();
+  Tensor lab = new_empty(frames, {num_clips, 3, shape.depth, shape.height, shape.width}, ScalarType::Float);
+  parallel_for(0, num_clips, clips_per_job(num_clips), [&](int64_t begin, int64_t end) {
+    for (int64_t clip = begin; clip < end; ++clip) {
+      const uint8_t* rgb = input<uint8_t>(frames) + clip * num_values;
+      smooth_lab_cpu(rgb, light_of_clip(rgb, shape.num_voxels(), stretch),
+                     output<float>(lab) + clip * num_values, shape, sigma.data());
+    }
+  });
+  return lab;
+}
+
 // The resolutions of one volume: `grids` holds for each the start, step and window of the seeds along T, H
 // and W, and `apart` how far apart centres are.
 std::vector<SlicMap> slic_maps(const std::vector<int64_t>& grids, const std::vector<int64_t>& num_centers,
@@ -303,6 +318,7 @@ STABLE_TORCH_LIBRARY(ace3d, library) {
   library.def("rgb_to_lab(Tensor rgb) -> Tensor");
   library.def("clips_to_lab(Tensor frames, bool stretch) -> Tensor");
   library.def("gaussian_smooth(Tensor volume, float[] sigma) -> Tensor");
+  library.def("smooth_lab(Tensor frames, bool stretch, float[] sigma) -> Tensor");
   library.def(
       "slic3d(Tensor volume, Tensor? mask, Tensor? centers, int[] grids, int[] num_centers, float[] apart, "
       "float compactness, int num_iterations, float[] spacing, bool exact, bool adapt_compactness, "
@@ -334,6 +350,7 @@ STABLE_TORCH_LIBRARY_IMPL(ace3d, CPU, library) {
   library.impl("rgb_to_lab", TORCH_BOX(&rgb_to_lab));
   library.impl("clips_to_lab", TORCH_BOX(&clips_to_lab));
   library.impl("gaussian_smooth", TORCH_BOX(&gaussian_smooth));
+  library.impl("smooth_lab", TORCH_BOX(&smooth_lab));
   library.impl("slic3d", TORCH_BOX(&slic3d));
   library.impl("slic3d_frames", TORCH_BOX(&slic3d_frames));
   library.impl("enforce_connectivity", TORCH_BOX(&enforce_connectivity));

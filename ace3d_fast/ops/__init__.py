@@ -14,7 +14,7 @@ from ace3d_fast.ops.region_pool import region_pool, region_sums
 from ace3d_fast.ops.segment import segment_clips
 from ace3d_fast.ops.slic import slic
 from ace3d_fast.ops.slic3d import slic3d, slic3d_frames, slic3d_from
-from ace3d_fast.ops.smooth import gaussian_smooth
+from ace3d_fast.ops.smooth import gaussian_smooth, smooth_lab
 from ace3d_fast.ops.stream import StreamedFrames, stream_supervoxels
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "slic3d",
     "slic3d_frames",
     "slic3d_from",
+    "smooth_lab",
     "stream_supervoxels",
 ]
 

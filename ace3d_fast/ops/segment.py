@@ -10,12 +10,11 @@ from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops.checks import check_counts, check_tensor, check_triple, check_volume
-from ace3d_fast.ops.color import clips_to_lab
 from ace3d_fast.ops.connect_by_color import connect_by_color
 from ace3d_fast.ops.connectivity import enforce_connectivity_
 from ace3d_fast.ops.seeds import seed_grid, seeds_off_edges
 from ace3d_fast.ops.slic3d import slic3d, slic3d_frames
-from ace3d_fast.ops.smooth import gaussian_smooth
+from ace3d_fast.ops.smooth import smooth_lab
 
 Quality = Literal["standard", "high"]
 
@@ -84,19 +83,15 @@ def segment_clips(
     grids = [seed_grid(shape, count) for count in counts]
     sizes = [shape.numel() / grid.num_centers(shape) for grid in grids]
     if quality == "high":
-        volume = _smooth(clips_to_lab(frames), widths)
+        volume = smooth_lab(frames, widths)
         centers = [seeds_off_edges(volume, grid) for grid in grids]
         labels = slic3d(volume, counts, centers=centers, **options)
         return connect_by_color(labels, frames, [int(0.25 * size) for size in sizes])[0]
     if max(widths) > 0:
-        labels = slic3d(_smooth(clips_to_lab(frames), widths), counts, **options)
+        labels = slic3d(smooth_lab(frames, widths), counts, **options)
     else:
         labels = slic3d_frames(frames, counts, **options)
     enforce_connectivity_(
         labels, [int(0.5 * size) for size in sizes], [max(1, int(3 * size)) for size in sizes]
     )
     return labels
-
-
-def _smooth(volume: Tensor, widths: Sequence[float]) -> Tensor:
-    return gaussian_smooth(volume, widths) if max(widths) > 0 else volume

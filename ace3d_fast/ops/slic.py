@@ -17,7 +17,7 @@ from ace3d_fast.ops.color import rgb_to_lab
 from ace3d_fast.ops.connectivity import enforce_connectivity_
 from ace3d_fast.ops.seeds import seed_grid
 from ace3d_fast.ops.slic3d import slic3d, slic3d_frames
-from ace3d_fast.ops.smooth import gaussian_smooth
+from ace3d_fast.ops.smooth import gaussian_smooth, smooth_lab
 
 Array = TypeVar("Array", NDArray[Any], Tensor)
 
@@ -113,8 +113,10 @@ def slic(
     options: dict[str, Any] = {
         "compactness": compactness, "num_iterations": max_num_iter, "spacing": distances
     }  # fmt: skip
-    plain = not (exact or slic_zero or inside is not None or max(widths) > 0)
-    if plain and to_lab and clip.dtype == torch.uint8:
+    plain = to_lab and clip.dtype == torch.uint8 and not (exact or slic_zero or inside is not None)
+    if plain and max(widths) > 0:
+        labels = slic3d(smooth_lab(clip[None], widths), [n_segments], **options)
+    elif plain:
         labels = slic3d_frames(clip[None], [n_segments], **options)
     else:
         colors = _stretch(where, clip, inside, exact)

@@ -40,6 +40,40 @@ def gaussian_smooth(volume: Tensor, sigma: float | Sequence[float]) -> Tensor:
     return smoothed
 
 
+def smooth_lab(frames: Tensor, sigma: float | Sequence[float], *, stretch: bool = True) -> Tensor:
+    """`gaussian_smooth` of `clips_to_lab`, without an unsmoothed Lab volume in between.
+
+    Parameters
+    ----------
+    frames : (N, T, H, W, 3) uint8
+        RGB.
+    sigma : float or three floats (T, H, W)
+        Standard deviation in voxels; 0 leaves an axis alone.
+    stretch : bool
+        As for `clips_to_lab`.
+
+    Returns
+    -------
+    (N, 3, T, H, W) float32
+
+    Raises
+    ------
+    InputError
+        Another shape or type, or a negative sigma.
+    """
+    check_tensor("smooth_lab", "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,))
+    check_volume("smooth_lab", "frames", frames[..., 0])
+    widths = check_triple("smooth_lab", "sigma", sigma, zero=True)
+    lab: Tensor = torch.ops.ace3d.smooth_lab(frames.contiguous(), stretch, list(widths))
+    return lab
+
+
+@register_fake("smooth_lab")
+def _(frames: Tensor, stretch: bool, sigma: Sequence[float]) -> Tensor:
+    n, t, h, w, _ = frames.shape
+    return frames.new_empty((n, 3, t, h, w), dtype=torch.float32)
+
+
 @register_fake("gaussian_smooth")
 def _(volume: Tensor, sigma: Sequence[float]) -> Tensor:
     return torch.empty_like(volume)

@@ -11,12 +11,11 @@ from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops.checks import check_count, check_counts, check_tensor, check_triple
-from ace3d_fast.ops.color import clips_to_lab
 from ace3d_fast.ops.connectivity import enforce_connectivity_
 from ace3d_fast.ops.region_overlap import region_overlap
 from ace3d_fast.ops.seeds import seed_grid
 from ace3d_fast.ops.slic3d import slic3d
-from ace3d_fast.ops.smooth import gaussian_smooth
+from ace3d_fast.ops.smooth import smooth_lab
 
 
 class StreamedFrames(NamedTuple):
@@ -107,9 +106,7 @@ def _stream(
         window = held + fresh
         fresh = _take(frames, window_frames - overlap_frames, window)
         clip = torch.stack(window)
-        volume = clips_to_lab(clip[None], stretch=False)
-        if max(widths) > 0:
-            volume = gaussian_smooth(volume, widths)
+        volume = smooth_lab(clip[None], widths, stretch=False)
         maps = maps or [_Map(clip.shape[:3], count) for count in counts]
         labels = _cut(volume, maps, first_frame, options, is_last=not fresh)
         named = [

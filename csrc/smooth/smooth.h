@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "color/color.h"
 #include "common/volume.h"
 
 namespace ace3d {
@@ -15,5 +16,10 @@ namespace ace3d {
 template <class T>
 void gaussian_smooth_cpu(const T* volume, T* out, int64_t num_volumes, VolumeShape shape,
                          const double sigma[3]);
+
+// The same of the Lab [3, depth, height, width] of bytes of RGB [depth, height, width, 3]. Lab is made where
+// it is used: there is never more of it than a plane needs.
+void smooth_lab_cpu(const uint8_t* rgb, const LightTable& light, float* out, VolumeShape shape,
+                    const double sigma[3]);
 
 }  // namespace ace3d

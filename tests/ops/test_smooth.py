@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 from torch.library import opcheck
-from volumes import SHAPES
+from volumes import SHAPES, smooth_clip
 
 from ace3d_fast.errors import InputError
-from ace3d_fast.ops import gaussian_smooth, reference
+from ace3d_fast.ops import clips_to_lab, gaussian_smooth, reference, smooth_lab
 
 SIGMAS = st.sampled_from([0.0, 0.2, 0.5, 1.0, 2.3])
 
@@ -62,3 +62,26 @@ def test_errors_name_the_argument():
         gaussian_smooth(torch.zeros(2, 2), 1.0)
     with pytest.raises(InputError, match="expected volume with at least one voxel"):
         gaussian_smooth(torch.zeros(1, 1, 0, 2, 2), 1.0)
+
+
+@given(SHAPES, st.sampled_from([0.0, 0.4, 1.0, (2.5, 0.0, 1.0), (0.0, 1.0, 0.3)]), st.booleans())
+def test_smooth_lab_is_lab_smoothed(shape, sigma, stretch):
+    clips = smooth_clip(shape, num_clips=2)
+    expected = gaussian_smooth(clips_to_lab(clips, stretch=stretch), sigma)
+    assert torch.equal(smooth_lab(clips, sigma, stretch=stretch), expected)
+
+
+def test_smooth_lab_is_the_same_for_any_number_of_threads():
+    clip = smooth_clip((24, 50, 60))
+    serial = smooth_lab(clip, 1.0)
+    torch.set_num_threads(3)
+    try:
+        assert torch.equal(smooth_lab(clip, 1.0), serial)
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_smooth_lab_opcheck_and_errors():
+    opcheck(torch.ops.ace3d.smooth_lab.default, (smooth_clip((2, 5, 4)), True, [1.0, 0.0, 1.0]))
+    with pytest.raises(InputError, match="smooth_lab: expected frames of type uint8, got float32"):
+        smooth_lab(torch.zeros(1, 2, 4, 4, 3), 1.0)
