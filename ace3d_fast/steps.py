@@ -96,7 +96,7 @@ class Steps:
                 options.features,
                 num_frames=options.sampling.num_frames,
                 class_index=self.classes.get(video.label),
-                pool=backend.region_pool,
+                backend=backend,
                 watch=watch,
             )
             for (clip, table), features in zip(cut, found, strict=True):

@@ -18,6 +18,7 @@ from ace3d_fast.errors import InputError, expected
 from ace3d_fast.models.grids import Grid, to_grid
 from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.names import nearest, plain
+from ace3d_fast.ops.region_patches import pixel_scale
 from ace3d_fast.types import Normalization
 
 
@@ -77,9 +78,9 @@ class Network:
         self.class_names = list(class_names)
         self._part = _submodule(module, layer)
         self._fast = fast_parts(module)
-        mean, std = (torch.tensor(values, device=self.device) for values in _checked(normalization))
-        self._scale = (1.0 / (255.0 * std)).view(3, 1, 1, 1)
-        self._shift = (mean / std).view(3, 1, 1, 1)
+        self.normalization = _checked(normalization)
+        terms = pixel_scale(normalization.mean, normalization.std)
+        self._scale, self._shift = (torch.tensor(t, device=self.device).view(3, 1, 1, 1) for t in terms)
         if input_shape is not None:
             num_frames, side = input_shape
             self._check_shapes(torch.zeros(1, 3, num_frames, side, side, device=self.device))
@@ -253,10 +254,10 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _checked(normalization: Normalization) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _checked(normalization: Normalization) -> Normalization:
     if min(normalization.std) <= 0:
         raise InputError(expected("Network", "std", "to be positive", normalization.std))
-    return normalization.mean, normalization.std
+    return normalization
 
 
 def _finite(outputs: Outputs, layer: str) -> Outputs:

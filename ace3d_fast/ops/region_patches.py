@@ -119,32 +119,37 @@ def pixel_scale(mean: Sequence[float], std: Sequence[float]) -> tuple[list[float
     return scale.tolist(), shift.tolist()
 
 
-def _whole(values: Numbers | Rows, name: str, ndim: int) -> Tensor:
-    """``values`` as an int64 tensor of ``ndim`` axes on the CPU."""
-    tensor = torch.as_tensor(values).cpu()
+def _whole(values: Numbers | Rows, name: str, ndim: int) -> NDArray[np.int64]:
+    """``values`` as an array of ``ndim`` axes; the second, if any, is 5 long."""
     axes = "(B,)" if ndim == 1 else "(B, 5)"
-    if tensor.numel() == 0:
-        return torch.zeros((0, 5)[:ndim], dtype=torch.int64)
-    if tensor.ndim != ndim or (ndim == 2 and tensor.shape[1] != 5):
-        raise InputError(expected(WHERE, name, f"of shape {axes}", f"shape {tuple(tensor.shape)}"))
-    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
-        raise InputError(expected(WHERE, name, "integers", str(tensor.dtype).removeprefix("torch.")))
-    tensor = tensor.long()
-    if int(tensor.abs().max()) > MAX_VOXELS:
-        raise InputError(expected(WHERE, name, "integers of 32 bits", f"{int(tensor.abs().max())}"))
-    return tensor
+    try:
+        array = np.asarray(values.cpu() if isinstance(values, Tensor) else values)
+    except ValueError as error:  # rows of several lengths
+        raise InputError(expected(WHERE, name, f"of shape {axes}", repr(values))) from error
+    if array.size == 0:
+        return np.zeros((0, 5)[:ndim], dtype=np.int64)
+    if array.ndim != ndim or (ndim == 2 and array.shape[1] != 5):
+        raise InputError(expected(WHERE, name, f"of shape {axes}", f"shape {array.shape}"))
+    if array.dtype.kind not in "iu":
+        raise InputError(expected(WHERE, name, "integers", str(array.dtype)))
+    largest = max(int(array.max()), -int(array.min()))
+    if largest > MAX_VOXELS:
+        raise InputError(expected(WHERE, name, "integers of 32 bits", f"{largest}"))
+    return array.astype(np.int64)
 
 
-def _check_boxes(regions: Tensor, boxes: Tensor, clip: tuple[int, ...], num_frames: int) -> None:
+def _check_boxes(
+    regions: NDArray[np.int64], boxes: NDArray[np.int64], clip: tuple[int, ...], num_frames: int
+) -> None:
     if len(regions) != len(boxes):
         raise InputError(
             expected(WHERE, "boxes", "one for each region", f"{len(boxes)} for {len(regions)} regions")
         )
-    t0, y0, y1, x0, x1 = boxes.unbind(1)
+    t0, y0, y1, x0, x1 = boxes.T
     bad = (t0 < 0) | (t0 + num_frames > clip[0])
     bad |= (y0 < 0) | (y0 >= y1) | (y1 > clip[1]) | (x0 < 0) | (x0 >= x1) | (x1 > clip[2])
-    if bool(bad.any()):
-        first = int(bad.nonzero()[0])
+    if bad.any():
+        first = int(bad.argmax())
         wanted = f"to hold a pixel and lie in {num_frames} frames of the clip {clip}"
         raise InputError(expected(WHERE, f"box {first}", wanted, f"{boxes[first].tolist()}"))
 

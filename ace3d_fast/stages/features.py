@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from ace3d_fast import ops
 from ace3d_fast.config import FeatureOptions
 from ace3d_fast.models.network import Network, Outputs
-from ace3d_fast.models.probe import region_masks
+from ace3d_fast.ops.region_patches import Numbers, Rows
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.types import ClipFeatures, SegmentedClip
 
 RegionPool = Callable[[Tensor, Tensor, int], Tensor]
+
+
+class FeatureOps(Protocol):
+    """The ops this stage needs: `ace3d_fast.ops` or its twin `ace3d_fast.ops.reference`."""
+
+    def region_pool(self, features: Tensor, labels: Tensor, num_regions: int) -> Tensor:
+        """Means (N, R, C) of features (N, C, T', H', W') over regions."""
+
+    def region_patches(
+        self,
+        frames: Tensor,
+        labels: Tensor,
+        regions: Numbers,
+        boxes: Rows,
+        size: Sequence[int],
+        *,
+        fill: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> Tensor:
+        """Patches (B, 3, T', H', W') of a clip (T, H, W, 3)."""
 
 
 def describe_regions(
@@ -29,7 +49,7 @@ def describe_regions(
     *,
     num_frames: int,
     class_index: int | None = None,
-    pool: RegionPool = ops.region_pool,
+    backend: FeatureOps = ops,
     watch: Stopwatch | None = None,
 ) -> list[ClipFeatures]:
     """Describe every region by the network's features at its layer.
@@ -45,20 +65,20 @@ def describe_regions(
         a longer clip is forwarded in windows that begin every ``options.window_stride`` frames.
     class_index : int, optional
         Class whose gradient is wanted too.
-    pool : callable
-        `ace3d_fast.ops.region_pool` or its twin.
+    backend : module
+        `ace3d_fast.ops` or its twin `ace3d_fast.ops.reference`.
     watch : Stopwatch, optional
         Counts ``forward``, ``pool`` and ``patches`` seconds, and ``forwards``.
     """
     watch = watch or Stopwatch()
     described = []
     for chunk in _chunks(clips, options.batch_clips):
-        patches = options.mode == "patch"
-        whole = _pooled(chunk, network, num_frames, class_index, None if patches else pool, watch)
-        if patches:
+        pool = None if options.mode == "patch" else backend.region_pool
+        whole = _pooled(chunk, network, num_frames, class_index, pool, watch)
+        if options.mode == "patch":
             whole = [
                 ClipFeatures(
-                    _patch_features(clip, table, network, options, num_frames, watch),
+                    _patch_features(clip, table, network, options, num_frames, backend, watch),
                     found.logits,
                     found.gradient,
                     found.region_gradients,
@@ -173,33 +193,49 @@ def _patch_features(
     network: Network,
     options: FeatureOptions,
     num_frames: int,
+    backend: FeatureOps,
     watch: Stopwatch,
 ) -> NDArray[np.float32]:
-    """Mask, crop, resize and forward each region (arXiv 2206.05275, section 3.2); (R, C) float32."""
-    frames = clip.clip.network_frames
-    features = []
-    for region, *box in table[["index", "t0", "t1", "y0", "y1", "x0", "x1"]].to_numpy().tolist():
-        with watch.time("patches"):
-            shown = region_masks(clip, [[region]])[0, ..., None]
-            masked = torch.where(shown, frames, torch.tensor(options.patch_fill, dtype=torch.uint8))
-            patch = _crop(masked, box, num_frames)
-            starts = range(0, len(patch) - num_frames + 1, options.window_stride)
-            windows = torch.stack([patch[start : start + num_frames] for start in starts])
-        with watch.time("forward"):
-            grids = [
-                network.forward(network.prepare(part)).activation.float().mean((2, 3, 4)).cpu()
-                for part in torch.split(windows, options.batch_clips)
-            ]
-            watch.count("forwards", len(windows))
-        features.append(torch.cat(grids).mean(0))
-    return torch.stack(features).numpy() if features else np.zeros((0, 0), dtype=np.float32)
+    """Mask, crop, resize and forward each region (arXiv 2206.05275, section 3.2); (R, C) float32.
+
+    A region shorter than the network's input is shown with the frames around it; a longer one in windows.
+    """
+    frames, labels = clip.clip.network_frames.contiguous(), clip.network_labels.contiguous()
+    t0 = table["t0"].clip(upper=len(frames) - num_frames).to_numpy()
+    lengths = np.minimum(np.maximum(table["t1"], t0 + num_frames), len(frames)) - t0
+    regions = table["index"].to_numpy()
+    boxes = np.column_stack([t0, table[["y0", "y1", "x0", "x1"]]])
+    features: dict[int, Tensor] = {}
+    for length in np.unique(lengths).tolist():
+        rows = np.flatnonzero(lengths == length)
+        size = options.batch_clips if length == num_frames else 1  # windows fill a batch on their own
+        for batch in (rows[i : i + size] for i in range(0, len(rows), size)):
+            with watch.time("patches"):
+                patches = backend.region_patches(
+                    frames,
+                    labels,
+                    regions[batch],
+                    boxes[batch],
+                    (length, *frames.shape[1:3]),
+                    fill=options.patch_fill,
+                    mean=network.normalization.mean,
+                    std=network.normalization.std,
+                )
+                # (B * windows, 3, num_frames, H, W), views of the patches
+                windows = patches.unfold(2, num_frames, options.window_stride).movedim((2, 5), (1, 3))
+                windows = windows.flatten(0, 1)
+            with watch.time("forward"):
+                parts = torch.split(windows, options.batch_clips)
+                means = torch.cat([_mean_feature(network, part) for part in parts])
+                watch.count("forwards", len(windows))
+            found = means.reshape(len(batch), -1, means.shape[1]).mean(1)
+            features.update(zip(batch.tolist(), found, strict=True))
+    if not features:
+        return np.zeros((0, 0), dtype=np.float32)
+    return torch.stack([features[row] for row in range(len(table))]).numpy()
 
 
-def _crop(frames: Tensor, box: Sequence[int], num_frames: int) -> Tensor:
-    """(t, H, W, 3) uint8: a box of ``frames`` (T, H, W, 3) at full size, at least ``num_frames`` long."""
-    t0, t1, y0, y1, x0, x1 = box
-    t0 = max(min(t0, len(frames) - num_frames), 0)
-    t1 = min(max(t1, t0 + num_frames), len(frames))
-    planes = frames[t0:t1, y0:y1, x0:x1].permute(0, 3, 1, 2)
-    size = list(frames.shape[1:3])
-    return F.interpolate(planes, size=size, mode="bicubic", antialias=True).permute(0, 2, 3, 1)
+def _mean_feature(network: Network, windows: Tensor) -> Tensor:
+    """(B, C): the layer's output averaged over its grid."""
+    x = windows.to(network.device, memory_format=torch.channels_last_3d)  # windows that overlap are copied
+    return network.forward(x).activation.float().mean((2, 3, 4)).cpu()

@@ -157,6 +157,16 @@ def test_opcheck():
     opcheck(torch.ops.ace3d.region_patches.default, arguments)
 
 
+def test_lists_arrays_and_tensors_name_the_same_patches():
+    frames, labels = smooth_clip((3, 9, 8))[0], label_map((2, 3, 9, 8), 3)
+    boxes = [[0, 0, 9, 0, 8], [1, 2, 5, 3, 4]]
+    results = [
+        region_patches(frames, labels, make([0, 2]), make(boxes), (2, 6, 7))
+        for make in (list, np.array, torch.tensor, lambda x: np.array(x, dtype=np.uint8))
+    ]
+    assert all(torch.equal(result, results[0]) for result in results)
+
+
 def test_it_is_public():
     assert ace3d_fast.region_patches is region_patches
 
@@ -172,9 +182,11 @@ def test_it_is_public():
             r"expected labels of the shape \(3, 9, 8\) of the frames, got \(2, 9, 8\)",
         ),
         ({"regions": [0, 1]}, "expected boxes one for each region, got 1 for 2 regions"),
-        ({"regions": [0.5]}, "expected regions integers, got float32"),
+        ({"regions": [0.5]}, "expected regions integers, got float64"),
         ({"regions": [2**31]}, "expected regions integers of 32 bits, got 2147483648"),
+        ({"regions": [2**70]}, "expected regions integers, got object"),
         ({"boxes": [(0, 0, 9, 0)]}, r"expected boxes of shape \(B, 5\), got shape \(1, 4\)"),
+        ({"boxes": [(0, 0, 9), (0, 0)]}, r"expected boxes of shape \(B, 5\), got \[\(0, 0, 9\), \(0, 0\)\]"),
         ({"boxes": [(2, 0, 9, 0, 8)]}, r"expected box 0 to hold a pixel and lie in 2 frames .* got \[2, 0"),
         ({"boxes": [(0, 0, 10, 0, 8)]}, "expected box 0 to hold a pixel"),
         ({"boxes": [(0, 4, 4, 0, 8)]}, "expected box 0 to hold a pixel"),

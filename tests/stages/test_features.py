@@ -3,12 +3,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toys import NUM_FRAMES, SIDE, halves_clip, halves_table, red_network
+from toys import NUM_FRAMES, SIDE, RedNet, halves_clip, halves_table, red_network, video
+from volumes import label_map, smooth_clip
 
+from ace3d_fast import ops
 from ace3d_fast.config import FeatureOptions
+from ace3d_fast.models.network import Network
 from ace3d_fast.models.probe import Probe, fill_frames, margins, region_masks
+from ace3d_fast.ops import reference
 from ace3d_fast.stages.features import center_features, describe_regions
-from ace3d_fast.types import Clip, SegmentedClip
+from ace3d_fast.types import Clip, Normalization, SegmentedClip
 
 
 def described(options=None, clip=None, class_index=0):
@@ -54,6 +58,59 @@ def test_outside_its_region_a_patch_is_grey():
     feature = described(FeatureOptions(mode="patch"), cut).features[0]
     grey = 117 / 255
     assert feature.tolist() == pytest.approx([(1 + grey) / 2, grey / 2, grey / 2], abs=0.02)
+
+
+def long_clip():
+    """Two frames with a red half, two black ones. Region 0: the left half; 1: the right half, at the end."""
+    clip = halves_clip()
+    frames = torch.cat([clip.clip.frames, torch.zeros_like(clip.clip.frames)])
+    labels = torch.cat([clip.labels, clip.labels], dim=1)
+    labels[:, :3][labels[:, :3] == 1] = -1
+    cut = SegmentedClip(Clip(clip.clip.video, 0, 0.0, frames), labels, 2)
+    table = halves_table(cut).assign(t0=[0, 3], t1=[4, 4])
+    return cut, table
+
+
+@pytest.mark.parametrize(("stride", "red"), [(1, (1 + 0.5 + 0) / 3), (2, (1 + 0) / 2), (3, 1.0)])
+def test_a_patch_longer_than_the_input_is_forwarded_in_windows(stride, red):
+    options = FeatureOptions(mode="patch", window_stride=stride, batch_clips=2)
+    (found,) = describe_regions([long_clip()], red_network(), options, num_frames=NUM_FRAMES)
+    assert found.features[0].tolist() == pytest.approx([red, 0.0, 0.0])
+
+
+def test_a_patch_shorter_than_the_input_takes_the_frames_before_it():
+    options = FeatureOptions(mode="patch", patch_fill=255)
+    (found,) = describe_regions([long_clip()], red_network(), options, num_frames=NUM_FRAMES)
+    assert found.features[1].tolist() == pytest.approx([0.5] * 3)  # one frame of fill, one of black
+
+
+def test_patches_of_the_reference_give_the_same_features():
+    clip = SegmentedClip(smooth_clip_of(16), label_map((2, NUM_FRAMES, 16, 16), 2, low=-1), 2)
+    table = halves_table(clip).assign(y1=[13, 16], x1=[9, 16])
+    options = FeatureOptions(mode="patch")
+    (native,), (twin,) = (
+        describe_regions([(clip, table)], red_network(), options, num_frames=NUM_FRAMES, backend=backend)
+        for backend in (ops, reference)
+    )
+    assert np.array_equal(native.features, twin.features)
+
+
+def smooth_clip_of(side):
+    return Clip(video("a"), 0, 0.0, smooth_clip((NUM_FRAMES, side, side))[0])
+
+
+def test_a_network_that_works_in_place_sees_whole_windows():
+    class InPlace(RedNet):
+        def forward(self, x):
+            logits = super().forward(x.clone())
+            x.zero_()
+            return logits
+
+    unit = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    network = Network(InPlace(), "layer", unit, ["red", "other"])
+    options = FeatureOptions(mode="patch", batch_clips=1)
+    (found,) = describe_regions([long_clip()], network, options, num_frames=NUM_FRAMES)
+    assert found.features[0, 0] == pytest.approx(0.5)
 
 
 def test_a_long_clip_is_pooled_over_its_windows():

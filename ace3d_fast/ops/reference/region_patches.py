@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -27,7 +28,7 @@ def region_patches(
     maps = labels if labels.ndim == 4 else labels[None]
     scale, shift = (torch.tensor(values) for values in pixel_scale(mean, std))
     patches = torch.empty(len(regions), num_frames, *side, 3)
-    numbers, cuts = (torch.as_tensor(values).tolist() for values in (regions, boxes))
+    numbers, cuts = (np.asarray(values).tolist() for values in (regions, boxes))
     for patch, region, (t0, y0, y1, x0, x1) in zip(patches, numbers, cuts, strict=True):
         box = (slice(t0, t0 + num_frames), slice(y0, y1), slice(x0, x1))
         shown = (maps == region).any(dim=0)[box]
