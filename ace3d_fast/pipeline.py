@@ -9,6 +9,7 @@ from torch import nn
 
 from ace3d_fast import __version__
 from ace3d_fast.config import RunOptions
+from ace3d_fast.evaluation import evaluate_run
 from ace3d_fast.learn.splits import MIN_VIDEOS, split_videos
 from ace3d_fast.models.labels import read_labels
 from ace3d_fast.models.load import load_module
@@ -85,7 +86,7 @@ def run_pipeline(
         else:
             responses = steps.measure(described, plan)
         tested = steps.test(described, found, split, plan, responses)
-        evaluation = steps.evaluate(described, tested, split)
+        evaluation = evaluate_run(steps, described, tested, split, plan, responses)
         run.write_json("config.json", config)
         run.write_table("regions", described.regions)
         run.write_table("concepts", tested.concepts)

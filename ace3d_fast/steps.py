@@ -20,7 +20,7 @@ from ace3d_fast.learn.splits import Split, cross_fit, split_videos
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.probe import Fill, Probe
 from ace3d_fast.ops import reference
-from ace3d_fast.stages.cavs import fit_concept_cavs, retention
+from ace3d_fast.stages.cavs import fit_concept_cavs, member_retention, retention
 from ace3d_fast.stages.clips import check_videos, sample_clips
 from ace3d_fast.stages.concepts import Concepts, find_concepts
 from ace3d_fast.stages.effects import (
@@ -30,7 +30,6 @@ from ace3d_fast.stages.effects import (
     measure_regions,
     plan_forwards,
 )
-from ace3d_fast.stages.evaluation import evaluate_concepts
 from ace3d_fast.stages.features import describe_regions
 from ace3d_fast.stages.scores import Evidence, score_concepts
 from ace3d_fast.stages.supervoxels import cut_supervoxels
@@ -39,6 +38,9 @@ from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.store import SHARD_CLIPS, RunFolder
 from ace3d_fast.tables import CONCEPT_COLUMNS, concept_table, region_table, score_table
 from ace3d_fast.types import ClipFeatures, Progress, Video
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
 
 
 @dataclass
@@ -224,6 +226,11 @@ class Steps:
             )
             for c in gated
         }
+        regions = described.regions = regions.assign(retention=np.float32(np.nan))
+        for c in gated:
+            forwarded = np.intersect1d(plan.members[c], plan.alone)
+            self.note_retention(described, alone, plan, c, forwarded)
+        regions = described.regions
         effects = {} if responses is None else responses.effects(self.class_index)
         gradients = self.gradients(described, options.target_class, split.score)
         with self.watch.time("significance"):
@@ -241,7 +248,9 @@ class Steps:
             )
             scored = score_concepts(evidence, options)
         found_table = found.tables[options.target_class]
-        table = concept_table(found_table, cavs, retentions, scored, regions)
+        table = concept_table(
+            found_table, cavs, retentions, scored, regions, min_retention=options.scores.min_retention
+        )
         judged = sort_concepts(
             judge_concepts(table, scored.tests, options.scores, options.cavs), headline(options)
         )[CONCEPT_COLUMNS]
@@ -263,31 +272,15 @@ class Steps:
         videos, groups = (clips.loc[rows, name].to_numpy(object) for name in ("video", "group"))
         return average_gradients(described.gradients[rows], videos, groups)
 
-    def evaluate(self, described: Described, tested: Tested, split: Split) -> pd.DataFrame:
-        """Draw the SSC and SDC curves of the concepts that passed the gates."""
-        options, clips = self.options, described.clips
-        sound = tested.concepts[tested.concepts["status"].isin(["accepted", "not_significant"])]
-        ranking = sound.sort_values(headline(options), ascending=False)["concept"].tolist()
-        scoring = clips[clips["video"].isin(split.score)]
-        order = scoring.groupby("video").cumcount()
-        size = scoring.groupby("video")["clip"].transform("size")
-        most = options.evaluation.clips_per_video  # evenly spaced over each video
-        picked = scoring[(order * most // size) != ((order - 1) * most // size)]
-        self.progress.start("evaluate", len(picked))
-        with self.watch.time("evaluation"):
-            curves = evaluate_concepts(
-                ranking,
-                described.regions,
-                picked,
-                self.probe(fill=options.evaluation.fill),
-                self.run.read_clip,
-                self.class_index,
-                options.evaluation,
-                seed=options.seed,
-                progress=self.progress,
-            )
-        self.progress.finish()
-        return curves
+    def note_retention(
+        self, described: Described, alone: Floats, plan: ForwardPlan, concept: int, rows: Rows
+    ) -> None:
+        """Note in the region table how much of its feature each of ``rows`` keeps when it stands alone."""
+        column = described.regions["retention"].to_numpy(np.float32, copy=True)
+        column[rows] = member_retention(
+            described.features, alone, plan.members[concept], plan.negatives, rows
+        )
+        described.regions = described.regions.assign(retention=column)
 
     def probe(self, fill: Fill = "mean") -> Probe:
         """Ask the network of this run about single regions."""

@@ -32,6 +32,7 @@ REGION_COLUMNS = [
     "distance",
     "effect_deletion",
     "effect_insertion",
+    "retention",
     "sensitivity",
 ]
 CONCEPT_COLUMNS = [
@@ -66,9 +67,13 @@ def concept_table(
     scored: Scored,
     regions: pd.DataFrame,
     *,
+    min_retention: float,
     num_examples: int = 8,
 ) -> pd.DataFrame:
-    """A row per concept with its counts, scores and example regions; not judged yet."""
+    """A row per concept with its counts, scores and example regions; not judged yet.
+
+    Examples are regions nearest to the concept's centre; those that stand alone come first.
+    """
     table = kept.copy()
     concepts = table["concept"].tolist()
     nan = float("nan")
@@ -77,7 +82,7 @@ def concept_table(
     table["retention"] = [retentions.get(c, nan) for c in concepts]
     for score in SCORES:
         table[score] = [scored.scores[c][score].value if c in cavs else nan for c in concepts]
-    table["example_regions"] = [_examples(regions, c, num_examples) for c in concepts]
+    table["example_regions"] = [_examples(regions, c, num_examples, min_retention) for c in concepts]
     return table
 
 
@@ -118,10 +123,13 @@ def region_table(
     )[REGION_COLUMNS]
 
 
-def _examples(regions: pd.DataFrame, concept: int, most: int) -> list[int]:
+def _examples(regions: pd.DataFrame, concept: int, most: int, min_retention: float) -> list[int]:
     """Rows nearest to the concept's centre, drawn in turn from each video, one a clip while they last."""
-    mine = regions[regions["concept"] == concept].sort_values("distance", kind="stable")
-    again = mine.groupby("clip_id").cumcount()
-    turn = mine.assign(again=again).groupby("video").cumcount()
-    order = np.lexsort([mine["distance"], turn, again])
+    mine = regions[regions["concept"] == concept]
+    mine = mine.assign(halo=~(mine["retention"] >= min_retention)).sort_values(
+        ["halo", "distance"], kind="stable"
+    )
+    again = mine.groupby(["halo", "clip_id"]).cumcount()
+    turn = mine.assign(again=again).groupby(["halo", "video"]).cumcount()
+    order = np.lexsort([mine["distance"], turn, again, mine["halo"]])
     return [int(row) for row in mine.index[order][:most]]

@@ -157,6 +157,7 @@ def _regions(clips: list[SegmentedClip]) -> pd.DataFrame:
                     "distance": 0.5,
                     "effect_deletion": 1.5 if index == 0 else NAN,
                     "effect_insertion": 2.5 if index == 0 else NAN,
+                    "retention": 0.75 if index == 0 else NAN,
                     "sensitivity": 0.25,
                 }
             )

@@ -25,15 +25,17 @@ ALLOWED: dict[str, set[str]] = {
     "segmentation_metrics": {"ops"},
     "engines": {"stages"},
     "steps": {"described", "engines", "stages", "tables", "ops", "learn", "models", "store"},
+    "evaluation": {"described", "steps", "stages", "learn"},
     "vocabulary": {"described", "steps", "stages", "learn"},
     "pipeline": {
-        "vocabulary", "steps", "stages", "summary", "learn", "video", "models", "store", "report",
+        "evaluation", "vocabulary", "steps", "stages", "summary", "learn", "video", "models", "store",
+        "report",
     },
     "api": {"pipeline", "models", "store", "report"},
     "comparison": {"api", "ops", "store", "video"},
     "planted_benchmark": {
         "api", "engines", "learn", "models", "pipeline", "stages", "steps", "store", "tables",
-        "video", "vocabulary", "described",
+        "video", "vocabulary", "described", "evaluation",
     },
     "compat": {"ops", "learn"},
     "cli": {

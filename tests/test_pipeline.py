@@ -53,6 +53,18 @@ def test_halo_concepts_are_context_not_causes(run):
     assert context["region_effect"].max() < run.concepts["region_effect"].max() / 2
 
 
+def test_the_regions_shown_of_an_accepted_concept_stand_alone(run):
+    accepted = run.concepts[run.concepts["status"] == "accepted"]
+    for row in accepted.itertuples():
+        kept = run.regions.loc[row.example_regions, "retention"]
+        assert (kept >= 0.35).all()
+        members = run.regions[(run.regions["concept"] == row.concept) & run.regions["retention"].notna()]
+        stand = members["retention"] >= 0.35
+        shares = np.array([share_of_primitive(run, region, TARGET) for _, region in members.iterrows()])
+        assert shares[stand].mean() > 0.5
+        assert not (~stand).any() or shares[~stand].mean() < shares[stand].mean() - 0.15
+
+
 def test_the_best_concept_alone_beats_a_random_one(run):
     curves = run.evaluation.set_index(["curve", "order", "k"])
     alone = curves.loc["ssc"]["probability"]

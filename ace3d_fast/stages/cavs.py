@@ -104,3 +104,29 @@ def retention(
     whole = ((pooled[chosen] - pooled[negatives].mean(axis=0)) @ v).sum()
     left = ((alone[chosen] - alone[negatives].mean(axis=0)) @ v).sum()
     return float(left / whole) if whole > 0 else float("nan")
+
+
+def member_retention(
+    pooled: NDArray[np.float32],
+    alone: NDArray[np.float32],
+    members: Rows,
+    negatives: Rows,
+    rows: Rows,
+) -> NDArray[np.float32]:
+    """How much of the concept's feature is left in each of ``rows``, (n,) float32, when it stands alone.
+
+    As `retention`, but of single regions, relative to the mean over all ``members``: a cluster of objects
+    holds a few regions beside them too.
+
+    Parameters
+    ----------
+    pooled, alone : (R, C) float32
+    members, negatives, rows : (n,) int64
+        The concept's regions that define its direction, the counterexamples, and the regions asked about;
+        all were forwarded alone.
+    """
+    v = pooled[members].mean(axis=0) - pooled[negatives].mean(axis=0)
+    whole = float(((pooled[members] - pooled[negatives].mean(axis=0)) @ v).mean())
+    if not whole > 0:
+        return np.full(len(rows), np.nan, dtype=np.float32)
+    return np.asarray((alone[rows] - alone[negatives].mean(axis=0)) @ v / whole, dtype=np.float32)

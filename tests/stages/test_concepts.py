@@ -9,7 +9,7 @@ from toys import halves_clip, halves_table, red_network
 from ace3d_fast.config import CavOptions, ConceptOptions, ScoreOptions
 from ace3d_fast.errors import InputError
 from ace3d_fast.models.probe import Probe
-from ace3d_fast.stages.cavs import fit_concept_cavs, retention
+from ace3d_fast.stages.cavs import fit_concept_cavs, member_retention, retention
 from ace3d_fast.stages.concepts import find_concepts
 from ace3d_fast.stages.effects import measure_regions, plan_forwards
 from ace3d_fast.stages.verdicts import judge_concepts, sort_concepts
@@ -189,6 +189,18 @@ def test_a_halo_keeps_nothing_and_an_object_all():
     )
     assert kept == pytest.approx(1, abs=0.1)
     assert lost == pytest.approx(0, abs=0.1)
+
+
+def test_single_members_that_lost_their_feature_are_told_from_those_that_kept_it():
+    pooled = np.zeros((12, 2), dtype=np.float32)
+    pooled[:6, 0] = 2.0  # members
+    alone = pooled.copy()
+    alone[[4, 5], 0] = [0.5, -1.0]  # two of them borrowed their feature
+    members, negatives = np.arange(4), np.arange(6, 12)
+    kept = member_retention(pooled, alone, members, negatives, np.arange(6))
+    assert kept.tolist() == pytest.approx([1, 1, 1, 1, 0.25, -0.5])
+    assert np.isnan(member_retention(pooled, alone, negatives, members, np.arange(2))).sum() == 0
+    assert np.isnan(member_retention(alone * 0, alone, members, negatives, np.arange(2))).all()
 
 
 def test_a_left_out_group_does_not_shape_its_own_direction():

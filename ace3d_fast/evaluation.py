@@ -1,0 +1,89 @@
+"""The steps after the verdicts: which regions stand alone, and what the network does without the concepts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ace3d_fast.described import Described
+from ace3d_fast.learn.splits import Split
+from ace3d_fast.stages.effects import ForwardPlan, RegionResponses
+from ace3d_fast.stages.evaluation import evaluate_concepts
+from ace3d_fast.steps import Steps, Tested, headline
+
+
+def evaluate_run(
+    steps: Steps,
+    described: Described,
+    tested: Tested,
+    split: Split,
+    plan: ForwardPlan,
+    responses: RegionResponses | None,
+) -> pd.DataFrame:
+    """Draw the SSC and SDC curves of the tested concepts, ranked by the headline score."""
+    options = steps.options
+    clips = evaluated_clips(described, split, options.evaluation.clips_per_video)
+    steps.progress.start("evaluate", len(clips))
+    with steps.watch.time("evaluation"):
+        accepted = tested.concepts.loc[tested.concepts["status"] == "accepted", "concept"].tolist()
+        if responses is not None:
+            verify_members(steps, described, plan, responses, accepted, clips["clip_id"].tolist())
+        curves = evaluate_concepts(
+            ranked_concepts(tested, headline(options)),
+            without_halos(described.regions, accepted, options.scores.min_retention),
+            clips,
+            steps.probe(fill=options.evaluation.fill),
+            steps.run.read_clip,
+            steps.class_index,
+            options.evaluation,
+            seed=options.seed,
+            progress=steps.progress,
+        )
+    steps.progress.finish()
+    return curves
+
+
+def ranked_concepts(tested: Tested, score: str) -> list[int]:
+    """The tested concepts, the one with the highest ``score`` first."""
+    found: list[int] = tested.concepts.dropna(subset=[score]).sort_values(score)["concept"].tolist()
+    return found[::-1]
+
+
+def evaluated_clips(described: Described, split: Split, per_video: int) -> pd.DataFrame:
+    """Up to ``per_video`` clips of each video that scores, evenly spaced over it."""
+    clips = described.clips
+    scoring = clips[clips["video"].isin(split.score)]
+    order = scoring.groupby("video").cumcount()
+    size = scoring.groupby("video")["clip"].transform("size")
+    return scoring[(order * per_video // size) != ((order - 1) * per_video // size)]
+
+
+def verify_members(
+    steps: Steps,
+    described: Described,
+    plan: ForwardPlan,
+    responses: RegionResponses,
+    concepts: Sequence[int],
+    clip_ids: Sequence[int],
+) -> None:
+    """Forward alone the regions of ``concepts`` in some clips, where not done yet; note which stand."""
+    regions = described.regions
+    unknown = regions["retention"].isna() & regions["clip_id"].isin(clip_ids)
+    rows = np.flatnonzero(unknown & regions["concept"].isin(concepts))
+    if not len(rows):
+        return
+    more = steps.measure(described, ForwardPlan({}, rows, rows[:0], rows[:0]))
+    if more is None:
+        return
+    alone = np.where(np.isnan(more.features), responses.features, more.features)
+    for name in concepts:
+        mine = rows[regions["concept"].to_numpy()[rows] == name]
+        steps.note_retention(described, alone, plan, name, mine)
+
+
+def without_halos(regions: pd.DataFrame, concepts: Sequence[int], min_retention: float) -> pd.DataFrame:
+    """Take those members of ``concepts`` that keep too little of the feature alone out of their concept."""
+    halo = regions["concept"].isin(concepts) & (regions["retention"] < min_retention)
+    return regions.assign(concept=regions["concept"].where(~halo, -1))
