@@ -5,6 +5,7 @@
 #pragma once
 
 #include "color/color.h"
+#include "common/cpu.h"
 
 namespace ace3d {
 
@@ -14,7 +15,6 @@ namespace ace3d {
                     int64_t begin, int64_t end);                                                     \
   }
 
-ACE3D_COLOR_KERNELS(baseline)
-ACE3D_COLOR_KERNELS(avx2)
+ACE3D_FOR_INSTRUCTION_SETS(ACE3D_COLOR_KERNELS)
 
 }  // namespace ace3d

@@ -1,17 +1,22 @@
 #include "common/cpu.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
 namespace ace3d {
 namespace {
 
+constexpr InstructionSet kAll[] = {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512};
+
 InstructionSet best_of_machine() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const bool avx2 =
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-  return avx2 ? InstructionSet::kAvx2 : InstructionSet::kBaseline;
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+  return avx512 ? InstructionSet::kAvx512 : avx2 ? InstructionSet::kAvx2 : InstructionSet::kBaseline;
 #else
   return InstructionSet::kBaseline;
 #endif
@@ -19,12 +24,12 @@ InstructionSet best_of_machine() {
 
 InstructionSet choose() {
   const InstructionSet best = best_of_machine();
-  const char* wish = std::getenv("ACE3D_INSTRUCTION_SET");
-  if (wish == nullptr) return best;
-  for (const InstructionSet set : {InstructionSet::kBaseline, InstructionSet::kAvx2}) {
-    if (std::string_view(wish) == name_of(set) && set <= best) return set;
+  if (const char* wish = std::getenv("ACE3D_INSTRUCTION_SET")) {
+    for (const InstructionSet set : kAll) {
+      if (std::string_view(wish) == name_of(set) && set <= best) return set;
+    }
   }
-  return best;
+  return std::min(best, InstructionSet::kAvx2);
 }
 
 }  // namespace
@@ -34,6 +39,15 @@ InstructionSet instruction_set() {
   return chosen;
 }
 
-const char* name_of(InstructionSet set) { return set == InstructionSet::kAvx2 ? "avx2" : "baseline"; }
+const char* name_of(InstructionSet set) {
+  switch (set) {
+    case InstructionSet::kAvx512:
+      return "avx512";
+    case InstructionSet::kAvx2:
+      return "avx2";
+    default:
+      return "baseline";
+  }
+}
 
 }  // namespace ace3d

@@ -1,13 +1,13 @@
 // Which instruction set the kernels use.
 //
-// Every build holds all of them; the best one that the machine has is chosen at run time. The environment
-// variable ACE3D_INSTRUCTION_SET (baseline, avx2) asks for a lower one; results are the same, bit for
-// bit.
+// Every build holds all of them; AVX2 is chosen at run time where the machine has it. The environment
+// variable ACE3D_INSTRUCTION_SET (baseline, avx2, avx512) asks for another that the machine has; results are
+// the same, bit for bit. AVX-512 has to be asked for, as long as it is not shown to be faster.
 #pragma once
 
 namespace ace3d {
 
-enum class InstructionSet { kBaseline = 0, kAvx2 = 1 };
+enum class InstructionSet { kBaseline, kAvx2, kAvx512 };
 
 // The one in use; decided on the first call.
 InstructionSet instruction_set();
@@ -16,11 +16,18 @@ const char* name_of(InstructionSet set);
 
 }  // namespace ace3d
 
+// Expand DECLARE, which declares what the kernels of one instruction set are, for all of them.
+#define ACE3D_FOR_INSTRUCTION_SETS(DECLARE) \
+  DECLARE(baseline)                         \
+  DECLARE(avx2)                             \
+  DECLARE(avx512)
+
 // Call KERNEL as compiled for the instruction set in use.
 #if defined(__x86_64__)
-#define ACE3D_DISPATCH(KERNEL, ...)                                                                  \
-  (::ace3d::instruction_set() == ::ace3d::InstructionSet::kAvx2 ? ::ace3d::avx2::KERNEL(__VA_ARGS__) \
-                                                                : ::ace3d::baseline::KERNEL(__VA_ARGS__))
+#define ACE3D_DISPATCH(KERNEL, ...)                                                                      \
+  (::ace3d::instruction_set() == ::ace3d::InstructionSet::kAvx512 ? ::ace3d::avx512::KERNEL(__VA_ARGS__) \
+   : ::ace3d::instruction_set() == ::ace3d::InstructionSet::kAvx2 ? ::ace3d::avx2::KERNEL(__VA_ARGS__)   \
+                                                                  : ::ace3d::baseline::KERNEL(__VA_ARGS__))
 #else
 #define ACE3D_DISPATCH(KERNEL, ...) ::ace3d::baseline::KERNEL(__VA_ARGS__)
 #endif

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "common/cpu.h"
+
 namespace ace3d {
 
 // A row of labels and its runs: its bits, and the number of its first run.
@@ -32,7 +34,6 @@ struct RowOfRuns {
                  const int32_t* values, int32_t none, int32_t* out);                                      \
   }
 
-ACE3D_COMPONENT_KERNELS(baseline)
-ACE3D_COMPONENT_KERNELS(avx2)
+ACE3D_FOR_INSTRUCTION_SETS(ACE3D_COMPONENT_KERNELS)
 
 }  // namespace ace3d

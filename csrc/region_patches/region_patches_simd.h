@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "common/cpu.h"
+
 namespace ace3d {
 
 inline constexpr int64_t kLineSlack = 8;  // floats after a line that kernels may read or overwrite
@@ -33,7 +35,6 @@ inline constexpr int64_t kLineSlack = 8;  // floats after a line that kernels ma
                    const float* scale, const float* shift, int64_t count, float* out);                \
   }
 
-ACE3D_REGION_PATCHES_KERNELS(baseline)
-ACE3D_REGION_PATCHES_KERNELS(avx2)
+ACE3D_FOR_INSTRUCTION_SETS(ACE3D_REGION_PATCHES_KERNELS)
 
 }  // namespace ace3d

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "common/cpu.h"
+
 namespace ace3d {
 
 // A stretch of cells that lie in one region, each with as many points.
@@ -25,7 +27,6 @@ inline constexpr int64_t kBlockChannels = 16;
                      const int64_t* first_of_chunk, double* totals);                        \
   }
 
-ACE3D_REGION_POOL_KERNELS(baseline)
-ACE3D_REGION_POOL_KERNELS(avx2)
+ACE3D_FOR_INSTRUCTION_SETS(ACE3D_REGION_POOL_KERNELS)
 
 }  // namespace ace3d

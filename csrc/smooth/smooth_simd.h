@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "common/cpu.h"
+
 namespace ace3d {
 
 #define ACE3D_SMOOTH_KERNELS(ISA)                                                                \
@@ -14,7 +16,6 @@ namespace ace3d {
                   float* out);                                                                   \
   }
 
-ACE3D_SMOOTH_KERNELS(baseline)
-ACE3D_SMOOTH_KERNELS(avx2)
+ACE3D_FOR_INSTRUCTION_SETS(ACE3D_SMOOTH_KERNELS)
 
 }  // namespace ace3d
