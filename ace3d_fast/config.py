@@ -20,17 +20,31 @@ KeepRule = Literal["calibrated", "published"]
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """Supervoxels: SLIC, size filter, duplicates (arXiv 2206.05275, section 3.1)."""
+    """Supervoxels: SLIC, size filter, duplicates (arXiv 2206.05275, section 3.1).
+
+    ``frame_distance_px``: two frames count as so many pixels apart; more makes supervoxels shorter. A video
+    of things that move ``v`` pixels a second, at ``fps``, suggests ``v / fps``.
+    """
 
     num_regions: tuple[int, ...] = (15, 50, 80)
     compactness: float = 20.0
     sigma: float = 1.0
+    frame_distance_px: float = 1.0
     min_volume_share: float = 0.001
     max_jaccard: float = 0.5
 
     def __post_init__(self) -> None:
         if not self.num_regions or min(self.num_regions) < 1:
             raise InputError(expected("segment", "num_regions", "of at least 1 each", self.num_regions))
+        if not 0 < self.frame_distance_px < float("inf"):
+            raise InputError(
+                expected("segment", "frame_distance_px", "to be positive", self.frame_distance_px)
+            )
+
+    @property
+    def spacing_px(self) -> tuple[float, float, float]:
+        """Distance between voxels along T, H and W."""
+        return self.frame_distance_px, 1.0, 1.0
 
 
 @dataclass(frozen=True)

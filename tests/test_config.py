@@ -47,6 +47,7 @@ def test_the_published_recipe_differs_where_the_paper_does():
         (lambda: ClipSampling(4, float("nan"), 182, 160), "expected clip fps above 0, got nan"),
         (lambda: ClipSampling(4, 2.5, 100, 160), "between 1 and resize, got size 160 of resize 100"),
         (lambda: SegmentOptions(num_regions=()), "expected num_regions of at least 1 each"),
+        (lambda: SegmentOptions(frame_distance_px=0), "expected frame_distance_px to be positive, got 0"),
         (lambda: SegmentOptions(num_regions=(15, 0)), "expected num_regions of at least 1 each"),
         (lambda: ConceptOptions(num_clusters=1), "expected num_clusters of at least 2, got 1"),
         (lambda: ScoreOptions(forwards_per_concept=0), "expected forwards_per_concept of at least 1"),

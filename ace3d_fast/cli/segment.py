@@ -23,7 +23,11 @@ def segment(
         int, typer.Option(metavar="FRAMES", help="Frames that two windows share; 0: no supervoxel goes on.")
     ] = 16,
     compactness: Annotated[float, typer.Option(help="Weight of position against colour.")] = 20.0,
-    sigma: Annotated[float, typer.Option(help="Width of the smoothing, in voxels.")] = 1.0,
+    sigma: Annotated[float, typer.Option(help="Width of the smoothing, in pixels.")] = 1.0,
+    frame_distance: Annotated[
+        float,
+        typer.Option(metavar="PX", help="How far apart two frames count as; more: shorter supervoxels."),
+    ] = 1.0,
 ) -> None:
     """Cut a video into supervoxels: label maps and a video of their outlines.
 
@@ -35,7 +39,9 @@ def segment(
     from ace3d_fast.config import SegmentOptions
     from ace3d_fast.stages.segment_video import segment_video
 
-    options = SegmentOptions(num_regions=counts, compactness=compactness, sigma=sigma)
+    options = SegmentOptions(
+        num_regions=counts, compactness=compactness, sigma=sigma, frame_distance_px=frame_distance
+    )
     with show_progress() as progress:
         made = segment_video(
             video,

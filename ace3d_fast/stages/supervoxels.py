@@ -23,7 +23,13 @@ class SegmentOps(Protocol):
     """The ops this stage needs: `ace3d_fast.ops` or its twin `ace3d_fast.ops.reference`."""
 
     def segment_clips(
-        self, frames: Tensor, num_regions: Sequence[int], *, compactness: float, sigma: float
+        self,
+        frames: Tensor,
+        num_regions: Sequence[int],
+        *,
+        compactness: float,
+        sigma: float,
+        spacing: Sequence[float],
     ) -> Tensor:
         """Labels (N, S, T, H, W) of frames (N, T, H, W, 3)."""
 
@@ -49,7 +55,13 @@ def cut_supervoxels(
     """
     order = sorted(options.num_regions)
     frames = torch.stack([clip.frames for clip in clips])
-    maps = backend.segment_clips(frames, order, compactness=options.compactness, sigma=options.sigma)
+    maps = backend.segment_clips(
+        frames,
+        order,
+        compactness=options.compactness,
+        sigma=options.sigma,
+        spacing=options.spacing_px,
+    )
     return [_select(clip, labels, order, options, backend) for clip, labels in zip(clips, maps, strict=True)]
 
 

@@ -20,7 +20,7 @@ class FixedLabels:
     def __init__(self, maps):
         self.maps = maps
 
-    def segment_clips(self, frames, num_regions, *, compactness, sigma):
+    def segment_clips(self, frames, num_regions, *, compactness, sigma, spacing):
         return self.maps[None].int()
 
 
@@ -112,3 +112,12 @@ def test_a_moving_object_is_one_region(moving_square):
     best = np.bincount(inside[inside >= 0].numpy()).argmax()
     iou = (square & (labels == best)).sum() / (square | (labels == best)).sum()
     assert iou > 0.5
+
+
+def test_frames_farther_apart_make_shorter_regions(moving_square):
+    def mean_duration_frames(distance_px):
+        options = SegmentOptions(num_regions=(12,), frame_distance_px=distance_px, compactness=100.0)
+        ((_, table),) = cut_supervoxels([moving_square], options)
+        return (table["t1"] - table["t0"]).mean()
+
+    assert mean_duration_frames(6.0) < mean_duration_frames(1.0)
