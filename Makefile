@@ -1,6 +1,8 @@
 # make demo    set up and run the main job on planted videos        make test    set up and run every test
 # make setup   .venv with the package and its native build           make lint    ruff, mypy, clang-format
 # make bench   time the ops against the libraries they replace
+# make sanitize            the ops under the address, undefined-behaviour and thread sanitizers
+# make fuzz [SECONDS=600]  wrong and right arguments for the ops
 PYTHON ?= python3
 BIN := .venv/bin
 NATIVE := CMakeLists.txt setup.py $(wildcard tools/*.py csrc/*.cpp csrc/*/*)
@@ -15,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Worker threads that wait must not spin: on a busy machine they take the cores from those that work.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint bench sanitize fuzz clean
 
 setup: .venv/ready
 
@@ -36,6 +38,14 @@ lint: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+
+sanitize: setup
+	tools/sanitize.sh address
+	tools/sanitize.sh thread
+
+fuzz: SECONDS ?= 60
+fuzz: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/fuzz_ops.py --seconds $(SECONDS)
 
 bench: setup
 	for file in benchmarks/bench_*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$file || exit 1; done

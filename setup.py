@@ -45,7 +45,10 @@ class CMakeBuild(build_ext):
             )
         import pybind11
 
+        sanitize = os.environ.get("ACE3D_SANITIZE", "")
         build = ROOT / "build" / f"cmake-{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
+        if sanitize:
+            build = build.with_name(f"{build.name}-{sanitize.replace(',', '-')}")
         build.mkdir(parents=True, exist_ok=True)
         configure = [
             find_program("cmake"),
@@ -63,6 +66,7 @@ class CMakeBuild(build_ext):
             f"-DACE3D_TORCH={torch}",
             f"-DACE3D_VERSION={self.distribution.get_version()}",
             f"-DACE3D_CUDA={os.environ.get('ACE3D_CUDA', 'AUTO')}",
+            f"-DACE3D_SANITIZE={sanitize}",
         ]
         subprocess.run(configure, check=True)
         subprocess.run([configure[0], "--build", str(build)], check=True)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops._native import register_fake
-from ace3d_fast.ops.checks import check_tensor
+from ace3d_fast.ops.checks import check_flag, check_tensor, check_volume
 
 _DTYPES = (torch.uint8, torch.float32, torch.float64)
 
@@ -64,6 +64,8 @@ def clips_to_lab(frames: Tensor, *, stretch: bool = True) -> Tensor:
         Another shape or type.
     """
     check_tensor("clips_to_lab", "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,))
+    check_volume("clips_to_lab", "frames", frames[..., 0])
+    check_flag("clips_to_lab", "stretch", stretch)
     lab: Tensor = torch.ops.ace3d.clips_to_lab(frames.contiguous(), stretch)
     return lab
 

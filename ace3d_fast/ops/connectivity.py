@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops._native import register_fake
-from ace3d_fast.ops.checks import check_counts, check_tensor, check_volume
+from ace3d_fast.ops.checks import check_counts, check_flag, check_tensor, check_volume
 
 
 def enforce_connectivity(
@@ -43,7 +43,7 @@ def enforce_connectivity(
     InputError
         Another shape or type, or sizes that are no integers of at least 0 (``max_sizes``: 1).
     """
-    least, most = _check("enforce_connectivity", labels, min_sizes, max_sizes)
+    least, most = _check("enforce_connectivity", labels, min_sizes, max_sizes, repair)
     connected, num_labels = torch.ops.ace3d.enforce_connectivity(labels.contiguous(), least, most, repair)
     return connected, num_labels
 
@@ -59,7 +59,7 @@ def enforce_connectivity_(
         How many labels there are.
     """
     where = "enforce_connectivity_"
-    least, most = _check(where, labels, min_sizes, max_sizes)
+    least, most = _check(where, labels, min_sizes, max_sizes, repair)
     if not labels.is_contiguous():
         raise InputError(expected(where, "labels", "to be contiguous", f"strides {labels.stride()}"))
     num_labels: Tensor = torch.ops.ace3d.enforce_connectivity_(labels, least, most, repair)
@@ -76,9 +76,10 @@ def check_maps(where: str, labels: Tensor) -> int:
 
 
 def _check(
-    where: str, labels: Tensor, min_sizes: Sequence[int], max_sizes: Sequence[int]
+    where: str, labels: Tensor, min_sizes: Sequence[int], max_sizes: Sequence[int], repair: bool
 ) -> tuple[list[int], list[int]]:
     num_maps = check_maps(where, labels)
+    check_flag(where, "repair", repair)
     least = check_counts(where, "min_sizes", min_sizes, least=0, length=num_maps)
     return least, check_counts(where, "max_sizes", max_sizes, least=1, length=num_maps)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops._native import register_fake
-from ace3d_fast.ops.checks import MAX_VOXELS, check_counts, check_tensor, check_volume
+from ace3d_fast.ops.checks import MAX_VOXELS, check_counts, check_tensor, check_volume, shown
 
 Numbers = Sequence[int] | NDArray[np.integer[Any]] | Tensor
 Rows = Sequence[Sequence[int]] | NDArray[np.integer[Any]] | Tensor
@@ -79,12 +79,12 @@ def region_patches(
     if labels.shape[1:] != frames.shape[:3]:
         wanted = f"of the shape {tuple(frames.shape[:3])} of the frames"
         raise InputError(expected(WHERE, "labels", wanted, f"{tuple(labels.shape[1:])}"))
-    size = check_counts(WHERE, "size", list(size), least=1, length=3)
+    size = check_counts(WHERE, "size", size, least=1, length=3)
     numbers = _whole(regions, "regions", 1)
     box_rows = _whole(boxes, "boxes", 2)
     _check_boxes(numbers, box_rows, tuple(frames.shape[:3]), size[0])
     if not isinstance(fill, int) or isinstance(fill, bool) or not 0 <= fill <= 255:
-        raise InputError(expected(WHERE, "fill", "an integer in [0, 255]", repr(fill)))
+        raise InputError(expected(WHERE, "fill", "an integer in [0, 255]", shown(fill)))
     scale, shift = pixel_scale(mean, std)
     patches: Tensor = torch.ops.ace3d.region_patches(
         frames.contiguous(),
@@ -109,11 +109,15 @@ def pixel_scale(mean: Sequence[float], std: Sequence[float]) -> tuple[list[float
     """
     values = {}
     for name, given in (("mean", mean), ("std", std)):
-        values[name] = np.asarray(given, dtype=np.float32)
+        try:
+            with np.errstate(over="ignore"):
+                values[name] = np.asarray(given, dtype=np.float32)
+        except (TypeError, ValueError, OverflowError):
+            values[name] = np.empty(0, np.float32)
         if values[name].shape != (3,) or not np.isfinite(values[name]).all():
-            raise InputError(expected(WHERE, name, "three finite numbers", repr(given)))
+            raise InputError(expected(WHERE, name, "three finite numbers", shown(given)))
     if values["std"].min() <= 0:
-        raise InputError(expected(WHERE, "std", "above 0", repr(std)))
+        raise InputError(expected(WHERE, "std", "above 0", shown(std)))
     scale = np.float32(1) / (np.float32(255) * values["std"])
     shift = values["mean"] / values["std"]
     return scale.tolist(), shift.tolist()
@@ -124,9 +128,9 @@ def _whole(values: Numbers | Rows, name: str, ndim: int) -> NDArray[np.int64]:
     axes = "(B,)" if ndim == 1 else "(B, 5)"
     try:
         array = np.asarray(values.cpu() if isinstance(values, Tensor) else values)
-    except ValueError as error:  # rows of several lengths
-        raise InputError(expected(WHERE, name, f"of shape {axes}", repr(values))) from error
-    if array.size == 0:
+    except (TypeError, ValueError, NotImplementedError) as error:  # rows of several lengths, sparse tensors
+        raise InputError(expected(WHERE, name, f"integers of shape {axes}", shown(values))) from error
+    if array.ndim > 0 and len(array) == 0:
         return np.zeros((0, 5)[:ndim], dtype=np.int64)
     if array.ndim != ndim or (ndim == 2 and array.shape[1] != 5):
         raise InputError(expected(WHERE, name, f"of shape {axes}", f"shape {array.shape}"))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops._native import register_fake
-from ace3d_fast.ops.checks import check_count, check_counts, check_tensor, check_volume
+from ace3d_fast.ops.checks import check_count, check_counts, check_tensor, check_volume, shown
 
 Reduce = Literal["mean", "sum", "count", "max"]
 
@@ -64,9 +64,8 @@ def region_pool(
     InputError
         Another shape, type or ``reduce``, or batches that differ.
     """
-    if reduce not in _REDUCES:
-        fact = repr(reduce) if isinstance(reduce, str) else type(reduce).__name__
-        raise InputError(expected("region_pool", "reduce", f"one of {', '.join(_REDUCES)}", fact))
+    if not isinstance(reduce, str) or reduce not in _REDUCES:
+        raise InputError(expected("region_pool", "reduce", f"one of {', '.join(_REDUCES)}", shown(reduce)))
     labels, counts_of_maps = _check(features, labels, num_regions)
     if reduce == "max":
         pooled, _ = torch.ops.ace3d.region_max(_readable(features), labels, counts_of_maps)
@@ -93,6 +92,7 @@ def region_sums(features: Tensor, labels: Tensor, num_regions: int) -> tuple[Ten
     InputError
         Another shape or type, or batches that differ.
     """
+    check_count("region_pool", "num_regions", num_regions, least=0)
     labels, counts_of_maps = _check(features, labels, num_regions)
     sums, counts = torch.ops.ace3d.region_pool(_readable(features), labels, counts_of_maps, False)
     return sums, counts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
-from ace3d_fast.ops.checks import check_count, check_positive
+from ace3d_fast.ops.checks import check_count, check_flag, check_positive, shown
 from ace3d_fast.ops.color import rgb_to_lab
 from ace3d_fast.ops.connectivity import enforce_connectivity_
 from ace3d_fast.ops.seeds import seed_grid
@@ -93,15 +92,23 @@ def slic(
     check_count(where, "n_segments", n_segments, least=1)
     check_positive(where, "compactness", compactness)
     check_count(where, "max_num_iter", max_num_iter, least=1)
-    if start_label not in (0, 1):
+    if check_count(where, "start_label", start_label, least=0) > 1:
         raise InputError(expected(where, "start_label", "0 or 1", start_label))
+    flags = {"enforce_connectivity": enforce_connectivity, "slic_zero": slic_zero, "exact": exact}
+    for name, flag in flags.items():
+        check_flag(where, name, flag)
+    if convert2lab is not None:
+        check_flag(where, "convert2lab", convert2lab)
+    if min_size_factor != 0:
+        check_positive(where, "min_size_factor", min_size_factor)
+    check_positive(where, "max_size_factor", max_size_factor)
     clip, flat = _as_clip(where, image, channel_axis)
     shape = clip.shape[:3]
     inside = None if mask is None else _as_mask(where, mask, shape)
     axes = 2 if flat else 3
     distances = _per_axis(where, "spacing", 1.0 if spacing is None else spacing, axes, fill=1.0)
     if min(distances) <= 0:
-        raise InputError(expected(where, "spacing", "above 0", repr(spacing)))
+        raise InputError(expected(where, "spacing", "above 0", shown(spacing)))
     # A number is divided by the distances, a list is taken as it is: scikit-image's rule.
     widths = _per_axis(where, "sigma", sigma, axes, fill=0.0)
     if isinstance(sigma, (int, float)):
@@ -147,6 +154,17 @@ def _as_clip(where: str, image: NDArray[Any] | Tensor, channel_axis: int | None)
     if not isinstance(image, (np.ndarray, Tensor)):
         raise InputError(expected(where, "image", "a NumPy array or a tensor", type(image).__name__))
     pixels = torch.from_numpy(np.ascontiguousarray(image)) if isinstance(image, np.ndarray) else image
+    if pixels.layout != torch.strided or pixels.device.type != "cpu":
+        raise InputError(
+            expected(where, "image", "as a dense tensor on the CPU", f"{pixels.layout}, {pixels.device}")
+        )
+    if channel_axis is not None and not (
+        isinstance(channel_axis, int)
+        and not isinstance(channel_axis, bool)
+        and -pixels.ndim <= channel_axis < pixels.ndim
+    ):
+        wanted = f"an axis of an image of {pixels.ndim}"
+        raise InputError(expected(where, "channel_axis", wanted, shown(channel_axis)))
     if pixels.dtype.is_complex or pixels.dtype == torch.bool:
         raise InputError(expected(where, "image", "of numbers", f"type {pixels.dtype}"))
     axes = pixels.ndim - (channel_axis is not None)
@@ -158,7 +176,12 @@ def _as_clip(where: str, image: NDArray[Any] | Tensor, channel_axis: int | None)
 
 
 def _as_mask(where: str, mask: NDArray[Any] | Tensor, shape: torch.Size) -> Tensor:
+    if not isinstance(mask, (np.ndarray, Tensor)) or (isinstance(mask, Tensor) and mask.device.type != "cpu"):
+        fact = f"device {mask.device}" if isinstance(mask, Tensor) else type(mask).__name__
+        raise InputError(expected(where, "mask", "a NumPy array or a tensor on the CPU", fact))
     inside = torch.from_numpy(np.ascontiguousarray(mask)) if isinstance(mask, np.ndarray) else mask
+    if inside.layout != torch.strided:
+        raise InputError(expected(where, "mask", "as a dense tensor", str(inside.layout)))
     inside = inside[None] if inside.ndim == 2 else inside
     if inside.shape != shape:
         raise InputError(expected(where, "mask", "of the shape of the image", f"{tuple(inside.shape)}"))
@@ -169,11 +192,14 @@ def _per_axis(
     where: str, name: str, values: float | Sequence[float], axes: int, *, fill: float
 ) -> list[float]:
     """A number for T, H and W each; `fill` for T where the image has none."""
-    numbers = [float(values)] * axes if isinstance(values, (int, float)) else [float(v) for v in values]
-    if len(numbers) != axes or not all(math.isfinite(v) and v >= 0 for v in numbers):
-        wanted = f"{axes} finite numbers, one for each axis of space"
-        raise InputError(expected(where, name, wanted, repr(values)))
-    return [fill] * (3 - axes) + numbers
+    wanted = f"{axes} finite numbers of at least 0, one for each axis of space"
+    try:
+        numbers = np.broadcast_to(np.asarray(values, dtype=np.float64), (axes,))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(expected(where, name, wanted, shown(values))) from error
+    if not np.isfinite(numbers).all() or numbers.min() < 0:
+        raise InputError(expected(where, name, wanted, shown(values)))
+    return [fill] * (3 - axes) + [float(number) for number in numbers]
 
 
 def _stretch(where: str, clip: Tensor, inside: Tensor | None, exact: bool) -> Tensor:

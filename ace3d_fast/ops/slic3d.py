@@ -11,19 +11,14 @@ from torch import Tensor
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops._native import register_fake
 from ace3d_fast.ops.checks import (
-    check_count,
+    check_beside,
     check_counts,
-    check_finite,
-    check_positive,
+    check_flag,
     check_tensor,
-    check_triple,
     check_volume,
 )
 from ace3d_fast.ops.seeds import SeedGrid, mask_seeds, seed_grid
-
-MAX_CHANNELS = 64
-# Colours divided by the compactness are squared in float32.
-_LARGEST_COLOR = 1e12
+from ace3d_fast.ops.slic3d_checks import check_centers, check_colors, check_options, check_slic_volume
 
 
 @dataclass(slots=True)
@@ -92,20 +87,21 @@ def slic3d(
     ----------
     Achanta et al., SLIC superpixels compared to state-of-the-art superpixel methods, TPAMI 2012.
     """
-    volume = _check_volume("slic3d", volume)
-    shape, channels = volume.shape[2:], volume.shape[1]
+    volume = check_slic_volume("slic3d", volume)
+    shape = volume.shape[2:]
     counts = check_counts("slic3d", "num_regions", num_regions, least=1)
-    check_positive("slic3d", "compactness", compactness)
-    check_count("slic3d", "num_iterations", num_iterations, least=1)
-    distances = list(check_triple("slic3d", "spacing", spacing, zero=False))
-    if float(volume.abs().max()) / compactness > _LARGEST_COLOR:
-        raise InputError(expected("slic3d", "volume / compactness", f"below {_LARGEST_COLOR:g}", "more"))
+    distances = check_options("slic3d", volume, compactness, num_iterations, spacing)
+    for name, flag in (("exact", exact), ("adapt_compactness", adapt_compactness)):
+        check_flag("slic3d", name, flag)
     options = (compactness, num_iterations, distances, exact, adapt_compactness)
     if mask is not None:
         check_tensor("slic3d", "mask", mask, dims=("N", "T", "H", "W"), dtypes=(torch.bool,))
         if mask.shape != (volume.shape[0], *shape):
             raise InputError(expected("slic3d", "mask", "of the volume's shape", f"{tuple(mask.shape)}"))
-        if centers is None:
+        check_beside("slic3d", "mask", mask, volume)
+        if centers is None and mask.device.type == "meta":
+            raise InputError(expected("slic3d", "mask", "with data, to spread seeds over", "device meta"))
+        if centers is None and len(volume):
             clips = range(volume.shape[0])
             return torch.cat(
                 [_spread_over_mask(volume[n, None], mask[n, None], counts, *options) for n in clips]
@@ -117,7 +113,8 @@ def slic3d(
             grid = seed_grid(shape, count)
             maps.add(grid, grid.num_centers(shape))
     else:
-        starts = _check_centers("slic3d", centers, len(counts), (volume.shape[0], 3 + channels))
+        starts = check_centers("slic3d", centers, len(counts), volume)
+        check_colors("slic3d", "centers", starts[..., 3:], compactness)
         for count, part in zip(counts, centers, strict=True):
             maps.add(seed_grid(shape, count), part.shape[1])
     return _run(volume, mask, starts, maps, *options, settle_first=False, return_centers=False)[0]
@@ -155,12 +152,11 @@ def slic3d_from(
     InputError
         As `slic3d`.
     """
-    volume = _check_volume("slic3d_from", volume)
+    volume = check_slic_volume("slic3d_from", volume)
     counts = check_counts("slic3d_from", "num_regions", num_regions, least=1)
-    check_positive("slic3d_from", "compactness", compactness)
-    check_count("slic3d_from", "num_iterations", num_iterations, least=1)
-    distances = list(check_triple("slic3d_from", "spacing", spacing, zero=False))
-    starts = _check_centers("slic3d_from", centers, len(counts), (volume.shape[0], 3 + volume.shape[1]))
+    distances = check_options("slic3d_from", volume, compactness, num_iterations, spacing)
+    starts = check_centers("slic3d_from", centers, len(counts), volume)
+    check_colors("slic3d_from", "centers", starts[..., 3:], compactness)
     maps = _Maps()
     for count, part in zip(counts, centers, strict=True):
         maps.add(seed_grid(volume.shape[2:], count), part.shape[1])
@@ -198,9 +194,7 @@ def slic3d_frames(
     where = "slic3d_frames"
     check_tensor(where, "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,))
     check_volume(where, "frames", frames[..., 0])
-    check_positive(where, "compactness", compactness)
-    check_count(where, "num_iterations", num_iterations, least=1)
-    distances = list(check_triple(where, "spacing", spacing, zero=False))
+    distances = check_options(where, frames, compactness, num_iterations, spacing)
     maps, shape = _Maps(), frames.shape[1:4]
     for count in check_counts(where, "num_regions", num_regions, least=1):
         grid = seed_grid(shape, count)
@@ -272,32 +266,6 @@ def _run(
         return_centers,
     )
     return labels, moved
-
-
-def _check_volume(where: str, volume: Tensor) -> Tensor:
-    """A contiguous float32 or float64 volume, from one of any floating type."""
-    types = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-    check_tensor(where, "volume", volume, dims=("N", "C", "T", "H", "W"), dtypes=types)
-    check_volume(where, "volume", volume)
-    if not 1 <= volume.shape[1] <= MAX_CHANNELS:
-        got = f"shape {tuple(volume.shape)}"
-        raise InputError(expected(where, "volume", f"with 1 to {MAX_CHANNELS} channels", got))
-    check_finite(where, "volume", volume)
-    return (volume if volume.dtype == torch.float64 else volume.float()).contiguous()
-
-
-def _check_centers(where: str, centers: Sequence[Tensor], num_maps: int, size: tuple[int, int]) -> Tensor:
-    """The centres of all maps as the op takes them, (N, K, 3 + C) float64."""
-    if len(centers) != num_maps:
-        raise InputError(expected(where, "centers", f"for {num_maps} maps", f"{len(centers)} tensors"))
-    for part in centers:
-        check_tensor(where, "centers", part, dims=("N", "K", "3 + C"), dtypes=(torch.float32, torch.float64))
-        if (part.shape[0], part.shape[2]) != size or part.shape[1] < 1:
-            wanted = f"of shape ({size[0]}, K, {size[1]}) with K at least 1"
-            raise InputError(expected(where, "centers", wanted, f"shape {tuple(part.shape)}"))
-        if bool(torch.isinf(part).any()):
-            raise InputError(expected(where, "centers", "free of infinities", "one"))
-    return torch.cat([part.double() for part in centers], dim=1).contiguous()
 
 
 @register_fake("slic3d")

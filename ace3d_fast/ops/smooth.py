@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops._native import register_fake
-from ace3d_fast.ops.checks import check_tensor, check_triple, check_volume
+from ace3d_fast.ops.checks import check_tensor, check_triple, check_volume, shown
+
+MAX_SIGMA = 1000
 
 
 def gaussian_smooth(volume: Tensor, sigma: float | Sequence[float]) -> Tensor:
@@ -18,7 +21,7 @@ def gaussian_smooth(volume: Tensor, sigma: float | Sequence[float]) -> Tensor:
     ----------
     volume : (N, C, T, H, W) float32 or float64
     sigma : float or three floats (T, H, W)
-        Standard deviation in voxels; 0 leaves an axis alone.
+        Standard deviation in voxels, up to 1000; 0 leaves an axis alone.
 
     Returns
     -------
@@ -28,7 +31,7 @@ def gaussian_smooth(volume: Tensor, sigma: float | Sequence[float]) -> Tensor:
     Raises
     ------
     InputError
-        Another shape or type, or a negative sigma.
+        Another shape or type, or a sigma that is negative or too wide.
     """
     where = "gaussian_smooth"
     check_tensor(
@@ -36,6 +39,8 @@ def gaussian_smooth(volume: Tensor, sigma: float | Sequence[float]) -> Tensor:
     )
     check_volume(where, "volume", volume)
     widths = check_triple(where, "sigma", sigma, zero=True)
+    if max(widths) > MAX_SIGMA:
+        raise InputError(expected(where, "sigma", f"of at most {MAX_SIGMA} voxels", shown(sigma)))
     smoothed: Tensor = torch.ops.ace3d.gaussian_smooth(volume.contiguous(), list(widths))
     return smoothed
 

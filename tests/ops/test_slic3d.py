@@ -290,3 +290,21 @@ def test_instruction_sets_change_nothing(tmp_path):
         results.append(torch.load(file, weights_only=True))
     for ours, *others in zip(*results, strict=True):
         assert all(torch.equal(ours, theirs) for theirs in others)
+
+
+def test_no_clips_give_no_labels():
+    assert slic3d(torch.zeros(0, 3, 2, 4, 4), [4, 9], compactness=1.0).shape == (0, 2, 2, 4, 4)
+    frames = torch.zeros(0, 2, 4, 4, 3, dtype=torch.uint8)
+    assert slic3d_frames(frames, [4], compactness=1.0).shape == (0, 1, 2, 4, 4)
+
+
+def test_options_that_float32_cannot_hold_are_refused():
+    volume, frames = torch.ones(1, 3, 1, 4, 4), torch.ones(1, 1, 4, 4, 3, dtype=torch.uint8)
+    with pytest.raises(InputError, match="expected compactness between 1e-12 and 1e"):
+        slic3d(volume, [4], compactness=5e-324)
+    with pytest.raises(InputError, match="slic3d_frames: expected volume / compactness below 1e"):
+        slic3d_frames(frames, [4], compactness=1e-11)
+    with pytest.raises(InputError, match="expected spacing of at most 1e"):
+        slic3d(volume, [4], compactness=1.0, spacing=1e20)
+    with pytest.raises(InputError, match="expected centers / compactness below 1e"):
+        slic3d_from(volume, [torch.full((1, 2, 6), 1e15)], [4], compactness=1.0)

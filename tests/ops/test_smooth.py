@@ -85,3 +85,8 @@ def test_smooth_lab_opcheck_and_errors():
     opcheck(torch.ops.ace3d.smooth_lab.default, (smooth_clip((2, 5, 4)), True, [1.0, 0.0, 1.0]))
     with pytest.raises(InputError, match="smooth_lab: expected frames of type uint8, got float32"):
         smooth_lab(torch.zeros(1, 2, 4, 4, 3), 1.0)
+
+
+def test_a_sigma_wider_than_any_video_is_refused():
+    with pytest.raises(InputError, match="gaussian_smooth: expected sigma of at most 1000 voxels, got 1e"):
+        gaussian_smooth(torch.zeros(1, 1, 1, 2, 2), 1e308)
