@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
-from ace3d_fast.ops.checks import check_counts, check_tensor, check_triple, check_volume
+from ace3d_fast.ops.checks import check_counts, check_tensor, check_triple, check_volume, shown
 from ace3d_fast.ops.connect_by_color import connect_by_color
 from ace3d_fast.ops.connectivity import enforce_connectivity_
 from ace3d_fast.ops.seeds import seed_grid, seeds_off_edges
@@ -75,8 +75,8 @@ def segment_clips(
         for width, step in zip(check_triple(where, "sigma", sigma, zero=True), distances, strict=True)
     ]
 
-    if quality not in get_args(Quality):
-        raise InputError(expected(where, "quality", f"one of {get_args(Quality)}", repr(quality)))
+    if not isinstance(quality, str) or quality not in get_args(Quality):
+        raise InputError(expected(where, "quality", f"one of {get_args(Quality)}", shown(quality)))
     options: dict[str, Any] = {
         "compactness": compactness, "num_iterations": num_iterations, "spacing": distances
     }  # fmt: skip

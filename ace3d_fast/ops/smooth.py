@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops._native import register_fake
-from ace3d_fast.ops.checks import check_tensor, check_triple, check_volume, shown
+from ace3d_fast.ops.checks import check_flag, check_tensor, check_triple, check_volume, shown
 
 MAX_SIGMA = 1000
 
@@ -38,9 +38,7 @@ def gaussian_smooth(volume: Tensor, sigma: float | Sequence[float]) -> Tensor:
         where, "volume", volume, dims=("N", "C", "T", "H", "W"), dtypes=(torch.float32, torch.float64)
     )
     check_volume(where, "volume", volume)
-    widths = check_triple(where, "sigma", sigma, zero=True)
-    if max(widths) > MAX_SIGMA:
-        raise InputError(expected(where, "sigma", f"of at most {MAX_SIGMA} voxels", shown(sigma)))
+    widths = _check_sigma(where, sigma)
     smoothed: Tensor = torch.ops.ace3d.gaussian_smooth(volume.contiguous(), list(widths))
     return smoothed
 
@@ -53,7 +51,7 @@ def smooth_lab(frames: Tensor, sigma: float | Sequence[float], *, stretch: bool 
     frames : (N, T, H, W, 3) uint8
         RGB.
     sigma : float or three floats (T, H, W)
-        Standard deviation in voxels; 0 leaves an axis alone.
+        Standard deviation in voxels, up to 1000; 0 leaves an axis alone.
     stretch : bool
         As for `clips_to_lab`.
 
@@ -64,13 +62,21 @@ def smooth_lab(frames: Tensor, sigma: float | Sequence[float], *, stretch: bool 
     Raises
     ------
     InputError
-        Another shape or type, or a negative sigma.
+        Another shape or type, or a sigma that is negative or too wide.
     """
     check_tensor("smooth_lab", "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,))
     check_volume("smooth_lab", "frames", frames[..., 0])
-    widths = check_triple("smooth_lab", "sigma", sigma, zero=True)
+    check_flag("smooth_lab", "stretch", stretch)
+    widths = _check_sigma("smooth_lab", sigma)
     lab: Tensor = torch.ops.ace3d.smooth_lab(frames.contiguous(), stretch, list(widths))
     return lab
+
+
+def _check_sigma(where: str, sigma: float | Sequence[float]) -> tuple[float, float, float]:
+    widths = check_triple(where, "sigma", sigma, zero=True)
+    if max(widths) > MAX_SIGMA:
+        raise InputError(expected(where, "sigma", f"of at most {MAX_SIGMA} voxels", shown(sigma)))
+    return widths
 
 
 @register_fake("smooth_lab")

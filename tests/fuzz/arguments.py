@@ -93,9 +93,19 @@ def _clips_to_lab(rng: random.Random) -> Call:
     return Call(ops.clips_to_lab, {"frames": frames}, shapes)
 
 
+SIGMAS = (0, 0.0, 1e-30, 0.3, 1, 1.5, 40.0, (0, 1, 2), [0.1, 0.2, 3.0])
+
+
+def _smooth_lab(rng: random.Random) -> Call:
+    call = _clips_to_lab(rng)
+    call.function = ops.smooth_lab
+    call.arguments |= {"sigma": rng.choice(SIGMAS), "stretch": rng.random() < 0.5}
+    return call
+
+
 def _gaussian_smooth(rng: random.Random) -> Call:
     shape = (rng.randint(0, 2), rng.randint(0, 4), *_volume(rng))
-    sigma = rng.choice([0, 0.0, 1e-30, 0.3, 1, 1.5, 40.0, (0, 1, 2), [0.1, 0.2, 3.0]])
+    sigma = rng.choice(SIGMAS)
     arguments = {"volume": _floats(rng, shape, [torch.float32, torch.float64]), "sigma": sigma}
     return Call(ops.gaussian_smooth, arguments, lambda a: [tuple(a["volume"].shape)])
 
@@ -286,6 +296,7 @@ def _segment_clips(rng: random.Random) -> Call:
         "sigma": rng.choice([0, 0.5, 1.0, 3.0]),
         "spacing": rng.choice([1.0, 2, (1.0, 0.5, 3)]),
         "num_iterations": rng.randint(1, 10),
+        "quality": rng.choice(["standard", "high"]),
     }
 
     def shapes(a: Arguments) -> list[tuple[int, ...]]:
@@ -323,7 +334,7 @@ def _region_patches(rng: random.Random) -> Call:
 CALLS = (
     _clips_to_lab, _connect_by_color, _enforce_connectivity, _enforce_connectivity_, _gaussian_smooth,
     _region_overlap, _region_patches, _region_pool, _region_sums, _rgb_to_lab, _segment_clips, _slic, _slic3d,
-    _slic3d_frames, _slic3d_from,
+    _slic3d_frames, _slic3d_from, _smooth_lab,
 )  # fmt: skip
 
 # --- spoilt arguments ---------------------------------------------------------------------------
