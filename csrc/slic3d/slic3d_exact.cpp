@@ -89,15 +89,9 @@ class ExactSlic {
     std::fill(centers_.begin(), centers_.end(), T(0));
     std::fill(sizes_.begin(), sizes_.end(), 0);
     // A sum is added in scan order; different sums are no matter of order.
-    const int64_t num_groups = 1 + (channels_ + kAtOnce - 1) / kAtOnce;
-    parallel_for(0, num_groups, num_threads() == 1 ? num_groups : 1, [&](int64_t begin, int64_t end) {
-      for (int64_t group = begin; group < end; ++group) {
-        if (group == 0) {
-          add_positions();
-        } else {
-          add_colors((group - 1) * kAtOnce);
-        }
-      }
+    const int64_t num_groups = (channels_ + kAtOnce - 1) / kAtOnce;
+    parallel_for(0, num_groups, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t group = begin; group < end; ++group) add(group * kAtOnce);
     });
     for (int64_t k = 0; k < map_.num_centers; ++k) {
       for (int64_t f = 0; f < row_; ++f) centers_[k * row_ + f] /= static_cast<T>(sizes_[k]);
@@ -119,41 +113,42 @@ class ExactSlic {
     }
   }
 
-  void add_positions() {
-    for_runs([&](int64_t, int64_t t, int64_t y, int64_t x, int64_t length, int32_t label) {
-      T* center = centers_.data() + label * row_;
-      sizes_[label] += length;
-      if constexpr (std::is_same_v<T, double>) {  // whole numbers: exact in any order
-        center[0] += static_cast<T>(t * length);
-        center[1] += static_cast<T>(y * length);
-        center[2] += static_cast<T>(x * length + length * (length - 1) / 2);
-      } else {
-        for (int64_t i = 0; i < length; ++i) {
-          center[0] += static_cast<T>(t);
-          center[1] += static_cast<T>(y);
-          center[2] += static_cast<T>(x + i);
-        }
+  // Add a run along x to the positions of its centre.
+  void add_positions(int64_t t, int64_t y, int64_t x, int64_t length, int32_t label) {
+    T* center = centers_.data() + label * row_;
+    sizes_[label] += length;
+    if constexpr (std::is_same_v<T, double>) {  // whole numbers: exact in any order
+      center[0] += static_cast<T>(t * length);
+      center[1] += static_cast<T>(y * length);
+      center[2] += static_cast<T>(x * length + length * (length - 1) / 2);
+    } else {
+      for (int64_t i = 0; i < length; ++i) {
+        center[0] += static_cast<T>(t);
+        center[1] += static_cast<T>(y);
+        center[2] += static_cast<T>(x + i);
       }
-    });
+    }
   }
 
-  void add_colors(int64_t first) {
+  // Add channels from `first` on, and with the first one positions.
+  void add(int64_t first) {
     switch (std::min(channels_ - first, kAtOnce)) {
       case 1:
-        return add_colors_of<1>(first);
+        return add_channels<1>(first);
       case 2:
-        return add_colors_of<2>(first);
+        return add_channels<2>(first);
       default:
-        return add_colors_of<kAtOnce>(first);
+        return add_channels<kAtOnce>(first);
     }
   }
 
   // Some channels at once: while one sum waits for its last addition, another goes on.
   template <int64_t kCount>
-  void add_colors_of(int64_t first) {
+  void add_channels(int64_t first) {
     const T* channels[kCount];
     for (int64_t c = 0; c < kCount; ++c) channels[c] = colors_ + (first + c) * shape_.num_voxels();
-    for_runs([&](int64_t voxel, int64_t, int64_t, int64_t, int64_t length, int32_t label) {
+    for_runs([&](int64_t voxel, int64_t t, int64_t y, int64_t x, int64_t length, int32_t label) {
+      if (first == 0) add_positions(t, y, x, length, label);
       T* center = centers_.data() + label * row_ + 3 + first;
       T totals[kCount];
       for (int64_t c = 0; c < kCount; ++c) totals[c] = center[c];
