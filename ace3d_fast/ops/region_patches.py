@@ -129,7 +129,7 @@ def _whole(values: Numbers | Rows, name: str, ndim: int) -> NDArray[np.int64]:
     try:
         array = np.asarray(values.cpu() if isinstance(values, Tensor) else values)
     except (TypeError, ValueError, NotImplementedError) as error:  # rows of several lengths, sparse tensors
-        raise InputError(expected(WHERE, name, f"integers of shape {axes}", shown(values))) from error
+        raise InputError(expected(WHERE, name, f"of shape {axes}", shown(values))) from error
     if array.ndim > 0 and len(array) == 0:
         return np.zeros((0, 5)[:ndim], dtype=np.int64)
     if array.ndim != ndim or (ndim == 2 and array.shape[1] != 5):
