@@ -89,7 +89,7 @@ def test_names_of_the_python_interface_exist():
     section = README.split("## Python")[1].split("## The run folder")[0]
     listed = section.split("can be imported too:")[1].split("Every native op")[0]
     names = re.findall(r"`(\w+)`", listed)
-    assert len(names) == 15
+    assert len(names) == 17
     assert all(callable(getattr(ace3d_fast, name)) for name in names)
 
 
