@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "common/cpu.h"
+#include "common/pages.h"
 #include "common/parallel.h"
 #include "region_patches/bicubic.h"
 #include "region_patches/region_patches.h"
@@ -125,6 +126,7 @@ class Cutter {
 void region_patches_cpu(const uint8_t* frames, const int32_t* labels, const RegionPatchesShape& shape,
                         const RegionBox* boxes, const PixelScale& pixels, float* patches) {
   const int64_t num_frames = shape.patch.depth, frame_samples = 3 * shape.patch.height * shape.patch.width;
+  prefer_large_pages(patches, shape.num_patches * num_frames * frame_samples * int64_t{sizeof(float)});
   parallel_for(0, shape.num_patches * num_frames, 1, [&](int64_t begin, int64_t end) {
     for (int64_t job = begin; job < end;) {
       const int64_t patch = job / num_frames, last = std::min(end, (patch + 1) * num_frames);
