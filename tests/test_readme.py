@@ -1,5 +1,6 @@
 """README documents the columns, commands and names that there are."""
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -96,3 +97,34 @@ def test_names_of_the_python_interface_exist():
 def test_networks_that_are_named_exist():
     assert "planted:net" in entries()
     assert any(name.startswith("pytorchvideo:") for name in entries())
+
+
+@pytest.fixture(scope="module")
+def tables():
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "benchmarks" / "tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_tables_of_speed_are_those_of_the_runs(tables):
+    assert len(tables.PLACE.findall(README)) >= 3
+    assert tables.fill(README, ROOT / "benchmarks" / "results") == README
+
+
+def test_a_table_shows_medians_and_their_ratio_to_ours(tables):
+    rows = [
+        {
+            "shape": [4, 5, 6],
+            "num_regions": [15, 50],
+            "milliseconds": {"skimage": [1, 30, 99], "ours": [1, 2, 3]},
+        },
+        {"shape": [4, 5, 6], "milliseconds": {"torch": [0, 25000, 0], "ours": [0, 10000, 0]}},
+    ]
+    plain = tables.render(rows).replace(tables.TIMES, "x").replace(tables.MISSING, "-")
+    assert plain.splitlines() == [
+        "| clip | regions | scikit-image | torch | ace3d_fast | to scikit-image | to torch |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| 4x5x6 | 15, 50 | 30.0 ms | - | 2 ms | 15.0 | - |",
+        "| 4x5x6 | - | - | 25.0 s | 10.0 s | - | 2.5 |",
+    ]

@@ -1,0 +1,106 @@
+"""README's tables of measured speed, made from the runs in ``benchmarks/results``.
+
+README marks the place of a table by ``<!-- benchmark NAME -->`` and ``<!-- end -->``; it is made from
+``results/cpu_NAME.json``: a row per measured row, medians, and the ratio of each time to ours.
+
+Example: python benchmarks/tables.py --write
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PLACE = re.compile(r"(<!-- benchmark (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+OURS = "ours"
+MISSING = "\N{EN DASH}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+SETTINGS = {
+    "shape": "clip",
+    "channels": "channels",
+    "num_regions": "regions",
+    "num_patches": "regions",
+    "batch": "regions a call",
+}
+CALLS = {
+    "skimage": "scikit-image",
+    "scatter_add": "`scatter_add`",
+    "ndimage": "`scipy.ndimage.mean`",
+    "torch": "torch",
+    "crop_first": "torch, cropped first",
+    OURS: "ace3d_fast",
+}
+
+
+def render(rows: list[dict[str, Any]]) -> str:
+    """A Markdown table of ``rows``: what was set, the median of each call, and its ratio to ours."""
+    settings = [name for name in SETTINGS if any(name in row for row in rows)]
+    calls = list(dict.fromkeys(name for row in rows for name in row["milliseconds"] if name != OURS))
+    head = [SETTINGS[name] for name in settings] + [CALLS.get(name, name) for name in (*calls, OURS)]
+    head += ["ratio"] if len(calls) == 1 else [f"to {CALLS.get(name, name)}" for name in calls]
+    lines = [head, ["---"] * len(head)]
+    for row in rows:
+        medians = {name: quartiles[1] for name, quartiles in row["milliseconds"].items()}
+        cells = [_setting(name, row.get(name)) for name in settings]
+        cells += [_time(medians.get(name)) for name in (*calls, OURS)]
+        ratios = [medians[name] / medians[OURS] if name in medians else None for name in calls]
+        lines.append(cells + [MISSING if ratio is None else _round(ratio) for ratio in ratios])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def fill(text: str, results: Path) -> str:
+    """``text`` with every marked table made anew."""
+
+    def table(place: re.Match[str]) -> str:
+        facts = json.loads((results / f"cpu_{place[2]}.json").read_text(encoding="utf-8"))
+        return f"{place[1]}{render(facts['rows'])}{place[3]}"
+
+    return PLACE.sub(table, text)
+
+
+def _setting(name: str, value: Any) -> str:
+    if value is None:
+        return MISSING
+    if isinstance(value, list):
+        return (TIMES if name == "shape" else ", ").join(map(str, value))
+    return str(value)
+
+
+def _time(milliseconds: float | None) -> str:
+    if milliseconds is None:
+        return MISSING
+    if milliseconds >= 10_000:
+        return f"{_round(milliseconds / 1000)} s"
+    return f"{_round(milliseconds)} ms"
+
+
+def _round(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2g}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    choice = parser.add_mutually_exclusive_group(required=True)
+    choice.add_argument("--write", action="store_true", help="make the tables anew")
+    choice.add_argument(
+        "--check", action="store_true", help="exit with 1 where README differs from the results"
+    )
+    arguments = parser.parse_args()
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    filled = fill(text, ROOT / "benchmarks" / "results")
+    if arguments.write:
+        readme.write_text(filled, encoding="utf-8")
+    elif filled != text:
+        sys.exit(
+            "README.md: its tables are not those of benchmarks/results; run benchmarks/tables.py --write"
+        )
+
+
+if __name__ == "__main__":
+    main()
