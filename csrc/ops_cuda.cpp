@@ -36,8 +36,9 @@ std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& lab
                         {labels.size(2), labels.size(3), labels.size(4)}};
   Tensor pooled = torch::stable::new_empty(features, {grid.num_clips, grid.num_regions, grid.num_channels});
   Tensor counts = torch::stable::new_empty(labels, {grid.num_clips, grid.num_regions}, ScalarType::Long);
+  Tensor work = torch::stable::new_empty(labels, {region_pool_work_words(grid)}, ScalarType::Long);
   launch_region_pool(input<float>(features), input<int32_t>(labels), grid, mean, output<float>(pooled),
-                     output<int64_t>(counts), current_stream(features));
+                     output<int64_t>(counts), output<int64_t>(work), current_stream(features));
   return {pooled, counts};
 }
 

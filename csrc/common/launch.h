@@ -16,10 +16,16 @@ inline constexpr int kThreadsPerBlock = 256;
 
 }  // namespace ace3d
 
-// Run KERNEL with one block per row of work; errors of the launch itself are thrown.
+// Run KERNEL with so many blocks; errors of the launch itself are thrown. Compiled as C++
+// (tests/csrc/simt.h), it runs on the CPU.
+#if defined(__CUDACC__)
 #define ACE3D_LAUNCH(KERNEL, BLOCKS, SHARED_BYTES, STREAM, ...)                      \
   do {                                                                               \
     KERNEL<<<static_cast<unsigned>(BLOCKS), ::ace3d::kThreadsPerBlock, SHARED_BYTES, \
              static_cast<cudaStream_t>(STREAM)>>>(__VA_ARGS__);                      \
     ::ace3d::check_cuda(cudaGetLastError(), #KERNEL);                                \
   } while (false)
+#else
+#define ACE3D_LAUNCH(KERNEL, BLOCKS, SHARED_BYTES, STREAM, ...) \
+  ::simt::launch(static_cast<unsigned>(BLOCKS), ::ace3d::kThreadsPerBlock, [&] { KERNEL(__VA_ARGS__); })
+#endif

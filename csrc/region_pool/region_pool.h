@@ -56,8 +56,10 @@ struct RegionGrid {
 };
 
 #if defined(ACE3D_WITH_CUDA)
+// `work` holds as many 64-bit words as region_pool_work_words says.
+int64_t region_pool_work_words(const RegionGrid& grid);
 void launch_region_pool(const float* features, const int32_t* labels, const RegionGrid& grid, bool mean,
-                        float* pooled, int64_t* counts, void* stream);
+                        float* pooled, int64_t* counts, int64_t* work, void* stream);
 #endif
 
 }  // namespace ace3d

@@ -1,0 +1,4 @@
+// The CUDA runtime of the CPU emulation.
+#pragma once
+
+#include "simt.h"
