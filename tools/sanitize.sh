@@ -31,7 +31,7 @@ export PYTHONSAFEPATH=1  # the package that was built just now, not the one in t
 # Python itself frees little at its end; an allocation too large to be made is NULL, as it is without a sanitizer.
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:exitcode=66:allocator_may_return_null=1
+export TSAN_OPTIONS="halt_on_error=1:exitcode=66:allocator_may_return_null=1:suppressions=$PWD/tools/thread_suppressions.txt"
 for set in $sets; do
   # --capture=sys: a sanitizer writes to file descriptor 2 and ends the process.
   ACE3D_INSTRUCTION_SET=$set PYTHONPATH=$package LD_PRELOAD=$preload \
