@@ -98,7 +98,8 @@ class ScoreOptions:
 
     ``measure_effects`` forwards regions alone and removes them; CAVs are then fitted on features of
     regions that stand alone. ``forwards_per_concept`` bounds these regions for a concept; as many
-    regions of the matched pool are forwarded beside them. ``disjoint_videos`` lets other videos
+    regions of the matched pool are forwarded beside them. ``num_motion_members`` regions of a concept that
+    passes the gates have their frames frozen, shuffled and reversed. ``disjoint_videos`` lets other videos
     discover concepts, fit their CAVs and score them.
     """
 
@@ -109,6 +110,7 @@ class ScoreOptions:
     forwards_per_concept: int = 48
     num_retention_members: int = 10
     min_retention: float = 0.35
+    num_motion_members: int = 8
     num_permutations: int = 999
     max_q: float = 0.05
     max_p: float = 0.01
@@ -122,13 +124,13 @@ class ScoreOptions:
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """SSC and SDC curves: add or remove the regions of the top-k concepts."""
+    """SSC and SDC curves: add or remove the regions of the top-k concepts, with each of ``fills``."""
 
     max_concepts: int = 5
     num_random_orders: int = 20
     num_area_draws: int = 5
     clips_per_video: int = 2
-    fill: Literal["mean", "blur"] = "mean"
+    fills: tuple[Literal["mean", "blur"], ...] = ("mean", "blur")
     num_bootstrap: int = 10_000
 
 

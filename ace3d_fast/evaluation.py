@@ -11,7 +11,9 @@ from ace3d_fast.described import Described
 from ace3d_fast.learn.splits import Split
 from ace3d_fast.stages.effects import ForwardPlan, RegionResponses
 from ace3d_fast.stages.evaluation import evaluate_concepts
+from ace3d_fast.stages.motion import measure_motion
 from ace3d_fast.steps import Steps, Tested, headline
+from ace3d_fast.tables import add_motion
 
 
 def evaluate_run(
@@ -25,24 +27,55 @@ def evaluate_run(
     """Draw the SSC and SDC curves of the tested concepts, ranked by the headline score."""
     options = steps.options
     clips = evaluated_clips(described, split, options.evaluation.clips_per_video)
-    steps.progress.start("evaluate", len(clips))
+    steps.progress.start("evaluate", len(clips) * len(options.evaluation.fills))
     with steps.watch.time("evaluation"):
         accepted = tested.concepts.loc[tested.concepts["status"] == "accepted", "concept"].tolist()
         if responses is not None:
             verify_members(steps, described, plan, responses, accepted, clips["clip_id"].tolist())
-        curves = evaluate_concepts(
-            ranked_concepts(tested, headline(options)),
-            without_halos(described.regions, accepted, options.scores.min_retention),
-            clips,
-            steps.probe(fill=options.evaluation.fill),
+        curves = [
+            evaluate_concepts(
+                ranked_concepts(tested, headline(options)),
+                without_halos(described.regions, accepted, options.scores.min_retention),
+                clips,
+                steps.probe(fill=fill),
+                steps.run.read_clip,
+                steps.class_index,
+                options.evaluation,
+                seed=options.seed,
+                progress=steps.progress,
+            )
+            for fill in options.evaluation.fills
+        ]
+    steps.progress.finish()
+    return pd.concat(curves, ignore_index=True)
+
+
+def measure_run_motion(
+    steps: Steps, described: Described, tested: Tested, plan: ForwardPlan, responses: RegionResponses
+) -> None:
+    """Tell motion from appearance, for the concepts that pass the gates; adds to the tables of ``tested``."""
+    options, regions = steps.options, described.regions
+    passed = tested.concepts["status"].isin(["accepted", "not_significant"])
+    members = {}
+    for name in tested.concepts.loc[passed, "concept"].tolist():
+        rows = np.intersect1d(plan.members[name], plan.removed)
+        rows = rows[regions["retention"].to_numpy()[rows] >= options.scores.min_retention]
+        turn = regions.iloc[rows].groupby("video").cumcount().to_numpy()
+        members[int(name)] = rows[np.argsort(turn, kind="stable")]  # from each video in turn
+    with steps.watch.time("motion"):
+        motion = measure_motion(
+            members,
+            regions,
+            steps.probe(),
             steps.run.read_clip,
             steps.class_index,
-            options.evaluation,
+            described.logits,
+            responses.effects(steps.class_index)["effect_deletion"],
+            num_members=options.scores.num_motion_members,
+            num_bootstrap=options.evaluation.num_bootstrap,
             seed=options.seed,
-            progress=steps.progress,
         )
-    steps.progress.finish()
-    return curves
+    tested.concepts, tested.scores = add_motion(tested.concepts, tested.scores, motion, options.target_class)
 
 
 def ranked_concepts(tested: Tested, score: str) -> list[int]:

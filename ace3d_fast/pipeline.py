@@ -9,7 +9,7 @@ from torch import nn
 
 from ace3d_fast import __version__
 from ace3d_fast.config import RunOptions
-from ace3d_fast.evaluation import evaluate_run
+from ace3d_fast.evaluation import evaluate_run, measure_run_motion
 from ace3d_fast.learn.splits import MIN_VIDEOS, split_videos
 from ace3d_fast.models.labels import read_labels
 from ace3d_fast.models.load import load_module
@@ -86,6 +86,8 @@ def run_pipeline(
         else:
             responses = steps.measure(described, plan)
         tested = steps.test(described, found, split, plan, responses)
+        if responses is not None:
+            measure_run_motion(steps, described, tested, plan, responses)
         evaluation = evaluate_run(steps, described, tested, split, plan, responses)
         run.write_json("config.json", config)
         run.write_table("regions", described.regions)

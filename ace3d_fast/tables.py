@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ace3d_fast.stages.scores import SCORES, Scored
+from ace3d_fast.stages.scores import MOTION_SCORES, SCORES, Scored
 from ace3d_fast.types import ConceptCav
 
 REGION_COLUMNS = [
@@ -54,6 +54,10 @@ CONCEPT_COLUMNS = [
     "raw_times_retention",
     "tcav_sign",
     "tcav_magnitude",
+    "motion_dependence",
+    "drop_frozen",
+    "drop_shuffled",
+    "drop_reversed",
     "p_value",
     "q_value",
     "example_regions",
@@ -82,6 +86,7 @@ def concept_table(
     table["retention"] = [retentions.get(c, nan) for c in concepts]
     for score in SCORES:
         table[score] = [scored.scores[c][score].value if c in cavs else nan for c in concepts]
+    table[list(MOTION_SCORES)] = nan
     table["example_regions"] = [_examples(regions, c, num_examples, min_retention) for c in concepts]
     return table
 
@@ -97,6 +102,18 @@ def score_table(scored: Scored, judged: pd.DataFrame, class_name: str) -> pd.Dat
             rows.append((concept, class_name, name, score.value, score.low, score.high, score.p_value, q))
     columns = ["concept", "class_name", "score", "value", "low", "high", "p_value", "q_value"]
     return pd.DataFrame(rows, columns=columns).astype({"concept": np.int32})
+
+
+def add_motion(
+    concepts: pd.DataFrame, scores: pd.DataFrame, motion: pd.DataFrame, class_name: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables of concepts and of scores with what `ace3d_fast.stages.motion` measured."""
+    wide = motion.pivot_table(index="concept", columns="score", values="value", dropna=False)
+    by_concept = {name: concepts["concept"].map(wide[name]) for name in MOTION_SCORES if name in wide}
+    untested = motion.assign(class_name=class_name, p_value=float("nan"), q_value=float("nan"))
+    more = untested[scores.columns].astype({"concept": np.int32})
+    joined = pd.concat([scores, more], ignore_index=True) if len(more) else scores
+    return concepts.assign(**by_concept), joined
 
 
 def region_table(

@@ -189,6 +189,10 @@ def _concepts(regions: pd.DataFrame) -> pd.DataFrame:
                 "raw_times_retention": (0.0254, 0.011, -0.002, NAN)[i],
                 "tcav_sign": (1.0, 0.5, 0.25, NAN)[i],
                 "tcav_magnitude": (0.00123, 0.0004, -0.0002, NAN)[i],
+                "motion_dependence": (0.75, 0.1, NAN, NAN)[i],
+                "drop_frozen": (1.1, 0.02, NAN, NAN)[i],
+                "drop_shuffled": (1.2, 0.03, NAN, NAN)[i],
+                "drop_reversed": (0.4, 0.01, NAN, NAN)[i],
                 "p_value": (0.015625, 0.41, NAN, NAN)[i],
                 "q_value": (0.03125, 0.41, NAN, NAN)[i],
                 "example_regions": members["region"].to_numpy(np.int32)[:8],
@@ -229,6 +233,7 @@ def _evaluation() -> pd.DataFrame:
                 known = order != "random" and k > 0
                 rows.append(
                     {
+                        "fill": "mean",
                         "curve": curve,
                         "order": order,
                         "k": k,
@@ -243,6 +248,7 @@ def _evaluation() -> pd.DataFrame:
                         "gap_area": gap - 0.05 * k if known else NAN,
                         "gap_area_low": gap - 0.05 * k - 0.1 if known else NAN,
                         "gap_area_high": gap - 0.05 * k + 0.1 if known else NAN,
+                        "mcnemar_p": 0.25,
                         "num_videos": 6,
                     }
                 )

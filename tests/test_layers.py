@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "segmentation_metrics": {"ops"},
     "engines": {"stages"},
     "steps": {"described", "engines", "stages", "tables", "ops", "learn", "models", "store"},
-    "evaluation": {"described", "steps", "stages", "learn"},
+    "evaluation": {"described", "steps", "stages", "learn", "tables"},
     "vocabulary": {"described", "steps", "stages", "learn"},
     "pipeline": {
         "evaluation", "vocabulary", "steps", "stages", "summary", "learn", "video", "models", "store",

@@ -13,6 +13,7 @@ import typer
 import ace3d_fast
 from ace3d_fast.cli.app import app
 from ace3d_fast.config import EvaluationOptions
+from ace3d_fast.models.probe import Probe
 from ace3d_fast.models.registry import entries
 from ace3d_fast.stages.evaluation import evaluate_concepts
 from ace3d_fast.stages.matrix import MATRIX_COLUMNS
@@ -38,7 +39,7 @@ def documented(table):
 def evaluation_columns():
     empty = pd.DataFrame()
     table = evaluate_concepts(
-        [], empty, empty, None, None, 0, EvaluationOptions(), seed=0, progress=SilentProgress()
+        [], empty, empty, Probe(None, 1), None, 0, EvaluationOptions(), seed=0, progress=SilentProgress()
     )
     return list(table.columns)
 

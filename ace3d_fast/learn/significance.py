@@ -133,6 +133,21 @@ def paired_t_p(a: ArrayLike, b: ArrayLike) -> float:
     return float(2 * t.sf(abs(mean) / (spread / np.sqrt(n)), n - 1))
 
 
+def mcnemar_p(a: ArrayLike, b: ArrayLike) -> float:
+    """Two-sided exact p-value of McNemar's test: are ``a`` and ``b``, (n,) bool, right equally often?
+
+    Only the pairs that differ count; each is as likely to favour either (McNemar, Psychometrika 12, 1947).
+    1 where all pairs agree.
+    """
+    from scipy.stats import binomtest
+
+    first, second = np.asarray(a, dtype=bool), np.asarray(b, dtype=bool)
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    if only_first + only_second == 0:
+        return 1.0
+    return float(binomtest(only_first, only_first + only_second).pvalue)
+
+
 def bootstrap_mean(
     values_by_group: Mapping[Any, ArrayLike] | Sequence[ArrayLike],
     *,

@@ -18,7 +18,9 @@ from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.types import SegmentedClip
 
 Fill = Literal["mean", "blur"]
-BLUR_CELLS = 8  # the blurred fill is the frame at this many cells a side, enlarged again
+# The blurred fill is the mean frame at this many cells a side, enlarged again: a fill has to show nothing.
+# On planted videos a network recognises 29 % of such clips, and 83 % with 8 cells that follow time.
+BLUR_CELLS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,15 @@ class Probe:
     def without(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Logits (n, K) after the regions of each set are replaced by the fill."""
         return self._respond(clip, region_sets, keep=False).logits
+
+    def logits(self, clips: Tensor) -> NDArray[np.float32]:
+        """Logits (n, K) of changed clips (n, T, H, W, 3) uint8."""
+        found = []
+        for chunk in torch.split(clips, self.batch):
+            said = [outputs.logits.float().cpu() for _, outputs in self._windows(chunk)]
+            found.append(torch.stack(said).mean(0))
+            self._count(len(chunk) * len(said))
+        return torch.cat(found).numpy()
 
     def blank(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> Response:
         """Show nothing but the fill: ``logits`` (1, K), and ``features`` under the regions of each set."""
@@ -130,10 +141,10 @@ def fill_frames(frames: Tensor, fill: Fill) -> Tensor:
     if fill == "mean":
         mean = frames.reshape(-1, 3).float().mean(0).round()
         return mean.to(torch.uint8).expand_as(frames)
-    planes = frames.permute(0, 3, 1, 2).float()
-    coarse = F.adaptive_avg_pool2d(planes, BLUR_CELLS)
-    smooth = F.interpolate(coarse, size=planes.shape[2:], mode="bicubic", align_corners=False)
-    return smooth.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+    picture = frames.float().mean(0).permute(2, 0, 1)[None]
+    coarse = F.adaptive_avg_pool2d(picture, BLUR_CELLS)
+    smooth = F.interpolate(coarse, size=picture.shape[2:], mode="bicubic", align_corners=False)
+    return smooth[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).expand_as(frames)
 
 
 def margins(logits: NDArray[np.float32], classes: Sequence[int]) -> NDArray[np.float32]:

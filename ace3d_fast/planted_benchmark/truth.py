@@ -23,6 +23,7 @@ class RegionTruth:
 
     Attributes
     ----------
+    videos : Path
     shared : (R, P) int64
         Voxels of a region that show each of `PRIMITIVES`.
     shown : (clips, P) int64
@@ -31,9 +32,15 @@ class RegionTruth:
         The primitive that fills at least half of the region, `BACKGROUND` where there is none.
     """
 
+    videos: Path
     shared: NDArray[np.int64]
     shown: NDArray[np.int64]
     primitive: NDArray[np.int64]
+
+    def masks(self, video: str, clip: int, num_frames: int) -> NDArray[np.bool_]:
+        """(P, T, H, W): the voxels of each primitive in a clip."""
+        masks, _ = read_truth(self.videos / video)
+        return masks[:, clip * num_frames : (clip + 1) * num_frames]
 
 
 def region_truth(run: RunFolder, regions: pd.DataFrame, videos: Path) -> RegionTruth:
@@ -55,4 +62,4 @@ def region_truth(run: RunFolder, regions: pd.DataFrame, videos: Path) -> RegionT
     share = shared / regions["num_voxels"].to_numpy()[:, None]
     best = share.argmax(axis=1)
     primitive = np.where(share.max(axis=1) >= MIN_SHARE, best, BACKGROUND).astype(np.int64)
-    return RegionTruth(shared, shown, primitive)
+    return RegionTruth(videos, shared, shown, primitive)

@@ -49,7 +49,7 @@ class Chart:
 
 def curve_chart(run: RunRecords, curve: str) -> Chart | None:
     """Draw SSC (``curve`` ssc) or SDC (sdc): accuracy against k, one line an order."""
-    rows = [row for row in rows_of(run.evaluation) if row["curve"] == curve]
+    rows = [row for row in rows_of(run.evaluation) if row["curve"] == curve and row["fill"] == "mean"]
     if not rows:
         return None
     traces: list[Figure] = []

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from ace3d_fast.config import EvaluationOptions
-from ace3d_fast.learn.significance import paired_bootstrap
+from ace3d_fast.learn.significance import mcnemar_p, paired_bootstrap
 from ace3d_fast.models.probe import Probe
 from ace3d_fast.types import Progress, SegmentedClip
 
@@ -72,10 +72,50 @@ def evaluate_concepts(
         ``accuracy``, ``probability``, ``logit``; ``low`` and ``high`` bound the accuracy. ``gap`` is the
         difference in accuracy to the order ``random``, ``gap_area`` to ``area_matched`` (regions drawn at
         random until their volume equals that of the top k), both positive where this order is better.
-        Intervals are 95 % bootstraps over videos, paired. Empty without concepts.
+        Intervals are 95 % bootstraps over videos, paired. ``mcnemar_p``: exact McNemar test of the clips
+        that only this order or only ``area_matched`` (its first draw) gets right. Empty without concepts.
     """
+    values = measure_curves(
+        ranking, regions, clips, probe, load_clip, class_index, options, seed=seed, progress=progress
+    )
+    return summarize_curves(values, probe.fill, options.num_bootstrap, seed)
+
+
+@dataclass(frozen=True)
+class CurveValues:
+    """What the network says along the curves.
+
+    Attributes
+    ----------
+    videos : tuple of str
+        Of each clip.
+    values : (clips, 2, 4, k + 1, 3) float64
+        By curve (`CURVES`), order (`ORDERS`), number of concepts and metric (`METRICS`), mean over draws.
+    first : (clips, 2, 4, k + 1) bool
+        Whether the class is recognised, in the first draw.
+    """
+
+    videos: tuple[str, ...]
+    values: Floats
+    first: NDArray[np.bool_]
+
+
+def measure_curves(
+    ranking: Sequence[int],
+    regions: pd.DataFrame,
+    clips: pd.DataFrame,
+    probe: Probe,
+    load_clip: Callable[[str, int], SegmentedClip],
+    class_index: int,
+    options: EvaluationOptions,
+    *,
+    seed: int,
+    progress: Progress,
+) -> CurveValues:
+    """Forward what `evaluate_concepts` summarises; parameters as there."""
+    shape = (0, len(CURVES), len(ORDERS), 1)
     if not ranking or clips.empty:
-        return _summary(np.zeros((0, 2, len(ORDERS), 1, len(METRICS))), options, seed)
+        return CurveValues((), np.zeros((*shape, len(METRICS))), np.zeros(shape, dtype=np.bool_))
     rng = np.random.default_rng(seed)
     most = min(options.max_concepts, len(ranking))
     orders = {
@@ -83,16 +123,17 @@ def evaluate_concepts(
         "least": [list(ranking)[::-1]],
         "random": [rng.permutation(ranking).tolist() for _ in range(options.num_random_orders)],
     }
-    by_video: dict[str, list[Floats]] = {}
+    videos, measured = [], []
     for row in clips.to_dict("records"):
         here = regions[regions["clip_id"] == row["clip_id"]]
         found = _ClipRegions(*(here[name].to_numpy(np.int64) for name in ("index", "concept", "num_voxels")))
         sets = _region_sets(found, orders, most, options.num_area_draws, rng)
         clip = load_clip(str(row["video"]), int(row["clip"]))
-        by_video.setdefault(str(row["video"]), []).append(_measure(clip, sets, probe, class_index))
+        videos.append(str(row["video"]))
+        measured.append(_measure(clip, sets, probe, class_index))
         progress.advance()
-    values = np.stack([np.mean(by_video[video], axis=0) for video in sorted(by_video)])
-    return _summary(values, options, seed)
+    values, first = (np.stack(parts) for parts in zip(*measured, strict=True))
+    return CurveValues(tuple(videos), values, first)
 
 
 def _region_sets(
@@ -123,45 +164,47 @@ def _region_sets(
 
 def _measure(
     clip: SegmentedClip, sets: dict[str, list[list[frozenset[int]]]], probe: Probe, class_index: int
-) -> Floats:
-    """(2, orders, k, metrics) of one clip, averaged over draws; equal sets are forwarded once."""
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """`CurveValues` of one clip; equal sets are forwarded once."""
     unique = sorted({s for order in sets.values() for draws in order for s in draws}, key=sorted)
     members = [sorted(s) for s in unique]
     logits = np.stack([probe.alone(clip, members).logits, probe.without(clip, members)])
+    right = logits.argmax(axis=2) == class_index
     metrics = np.stack(
-        [
-            logits.argmax(axis=2) == class_index,
-            softmax(logits.astype(np.float64), axis=2)[..., class_index],
-            logits[..., class_index],
-        ],
+        [right, softmax(logits.astype(np.float64), axis=2)[..., class_index], logits[..., class_index]],
         axis=-1,
     )
     where = {s: i for i, s in enumerate(unique)}
     picked = [
         [metrics[:, [where[s] for s in draws]].mean(axis=1) for draws in sets[order]] for order in ORDERS
     ]
-    return np.moveaxis(np.array(picked, dtype=np.float64), 2, 0)
+    first = [[right[:, where[draws[0]]] for draws in sets[order]] for order in ORDERS]
+    return np.moveaxis(np.array(picked, dtype=np.float64), 2, 0), np.moveaxis(np.array(first), 2, 0)
 
 
-def _summary(values: Floats, options: EvaluationOptions, seed: int) -> pd.DataFrame:
-    """Average ``values`` (videos, curves, orders, k, metrics) over videos, with intervals."""
-    num_videos, accuracy = len(values), values[..., 0]
-    columns = ["curve", "order", "k", *METRICS, "low", "high"]
-    columns += ["gap", "gap_low", "gap_high", "gap_area", "gap_area_low", "gap_area_high", "num_videos"]
-    if num_videos == 0:
+def summarize_curves(found: CurveValues, fill: str, num_bootstrap: int, seed: int) -> pd.DataFrame:
+    """Average over videos, with intervals; the table of `evaluate_concepts`."""
+    columns = ["fill", "curve", "order", "k", *METRICS, "low", "high"]
+    columns += ["gap", "gap_low", "gap_high", "gap_area", "gap_area_low", "gap_area_high"]
+    columns += ["mcnemar_p", "num_videos"]
+    if not found.videos:
         return pd.DataFrame(columns=columns)
+    names = np.array(found.videos)
+    values = np.stack([found.values[names == name].mean(axis=0) for name in sorted(set(found.videos))])
+    num_videos, accuracy = len(values), values[..., 0]
     sign = np.array([1.0, -1.0])[None, :, None, None]
     random, area = (accuracy[:, :, ORDERS.index(name), None] for name in ("random", "area_matched"))
     stacked = np.stack([accuracy, sign * (accuracy - random), sign * (accuracy - area)], axis=-1)
-    found = paired_bootstrap(stacked, num_draws=options.num_bootstrap, seed=seed)
+    bounds = paired_bootstrap(stacked, num_draws=num_bootstrap, seed=seed)
     means = values.mean(axis=0)
     rows = []
     for c, curve in enumerate(CURVES):
         for o, order in enumerate(ORDERS):
             for k in range(values.shape[3]):
                 at = (c, o, k)
-                ends = [found.low[at][0], found.high[at][0]]
-                gaps = [part[at][i] for i in (1, 2) for part in (found.mean, found.low, found.high)]
-                rows.append([curve, order, k, *means[at], *ends, *gaps, num_videos])
+                ends = [bounds.low[at][0], bounds.high[at][0]]
+                gaps = [part[at][i] for i in (1, 2) for part in (bounds.mean, bounds.low, bounds.high)]
+                p = mcnemar_p(found.first[:, c, o, k], found.first[:, c, ORDERS.index("area_matched"), k])
+                rows.append([fill, curve, order, k, *means[at], *ends, *gaps, p, num_videos])
     table = pd.DataFrame(rows, columns=columns)
     return table.astype({"k": np.int32, "num_videos": np.int32})

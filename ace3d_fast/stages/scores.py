@@ -33,6 +33,7 @@ SCORES = (
     "tcav_sign",
     "tcav_magnitude",
 )
+MOTION_SCORES = ("motion_dependence", "drop_frozen", "drop_shuffled", "drop_reversed")
 
 
 @dataclass(frozen=True)

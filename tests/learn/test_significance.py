@@ -11,6 +11,7 @@ from ace3d_fast.learn.significance import (
     benjamini_hochberg,
     bootstrap_mean,
     lowest_p,
+    mcnemar_p,
     mean_pairwise_cosine,
     paired_bootstrap,
     paired_t_p,
@@ -190,3 +191,11 @@ def test_mean_cosine_is_the_mean_over_pairs(rows):
 def test_what_cannot_be_tested_is_said(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_mcnemar_counts_the_pairs_that_differ():
+    a = np.array([True] * 10 + [False] * 5)
+    b = np.array([True] * 4 + [False] * 11)  # six clips only a gets right, none only b
+    assert mcnemar_p(a, b) == pytest.approx(2 * 0.5**6)
+    assert mcnemar_p(b, a) == mcnemar_p(a, b)
+    assert mcnemar_p(a, a) == 1

@@ -70,5 +70,13 @@ def test_the_reversed_ranking_swaps_top_and_least():
     )
 
 
+def test_clips_that_only_one_order_gets_right_decide_mcnemar():
+    found = curves([0, 1], num_videos=6)
+    # alone, the red half is right everywhere, and so is any single half-clip of the same area that is red
+    assert 0 < found.loc[("ssc", "top", 1), "mcnemar_p"] <= 1
+    assert found.loc[("ssc", "area_matched", 1), "mcnemar_p"] == 1
+    assert found.loc[("sdc", "top", 0), "mcnemar_p"] == 1
+
+
 def test_no_concepts_no_curves():
     assert curves([]).empty
