@@ -33,13 +33,9 @@ ALLOWED: dict[str, set[str]] = {
     },
     "api": {"pipeline", "models", "store", "report"},
     "comparison": {"api", "ops", "store", "video"},
-    "planted_benchmark": {
-        "api", "engines", "learn", "models", "pipeline", "stages", "steps", "store", "tables",
-        "video", "vocabulary", "described", "evaluation",
-    },
     "compat": {"ops", "learn"},
     "cli": {
-        "api", "comparison", "planted_benchmark", "pipeline", "stages", "ops", "video", "models", "store",
+        "api", "comparison", "pipeline", "stages", "ops", "video", "models", "store",
         "report",
     },
 }  # fmt: skip
