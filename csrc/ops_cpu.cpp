@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "color/color.h"
+#include "common/pages.h"
 #include "common/parallel.h"
 #include "common/tensors.h"
 #include "connectivity/connect_by_color.h"
@@ -27,6 +28,16 @@ namespace {
 using torch::stable::empty_like;
 using torch::stable::new_empty;
 using torch::stable::new_zeros;
+
+// A fresh tensor that is about to be written whole.
+Tensor on_large_pages(Tensor tensor) {
+  prefer_large_pages(tensor.mutable_data_ptr(), tensor.numel() * tensor.element_size());
+  return tensor;
+}
+
+Tensor new_large(const Tensor& like, const std::vector<int64_t>& sizes, ScalarType type) {
+  return on_large_pages(new_empty(like, sizes, type));
+}
 
 // Clips are shared out among threads where there are enough of them; else the threads share each clip.
 int64_t clips_per_job(int64_t num_clips) { return num_clips >= 2 * num_threads() ? 1 : num_clips; }
@@ -54,13 +65,13 @@ Tensor rgb_to_lab(const Tensor& rgb) {
 
 Tensor clips_to_lab(const Tensor& frames, bool stretch) {
   const int64_t n = frames.size(0), t = frames.size(1), h = frames.size(2), w = frames.size(3);
-  Tensor lab = new_empty(frames, {n, 3, t, h, w}, ScalarType::Float);
+  Tensor lab = new_large(frames, {n, 3, t, h, w}, ScalarType::Float);
   clips_to_lab_cpu(input<uint8_t>(frames), output<float>(lab), n, t * h * w, stretch);
   return lab;
 }
 
 Tensor gaussian_smooth(const Tensor& volume, std::vector<double> sigma) {
-  Tensor out = empty_like(volume);
+  Tensor out = on_large_pages(empty_like(volume));
   const int64_t num_volumes = volume.size(0) * volume.size(1);
   if (volume.scalar_type() == ScalarType::Double) {
     gaussian_smooth_cpu(input<double>(volume), output<double>(out), num_volumes, volume_of(volume),
@@ -76,7 +87,7 @@ Tensor smooth_lab(const Tensor& frames, bool stretch, std::vector<double> sigma)
   const int64_t num_clips = frames.size(0);
   const VolumeShape shape = {frames.size(1), frames.size(2), frames.size(3)};
   const int64_t num_values = 3 * shape.num_voxels();
-  Tensor lab = new_empty(frames, {num_clips, 3, shape.depth, shape.height, shape.width}, ScalarType::Float);
+  Tensor lab = new_large(frames, {num_clips, 3, shape.depth, shape.height, shape.width}, ScalarType::Float);
   parallel_for(0, num_clips, clips_per_job(num_clips), [&](int64_t begin, int64_t end) {
     for (int64_t clip = begin; clip < end; ++clip) {
       const uint8_t* rgb = input<uint8_t>(frames) + clip * num_values;
@@ -123,7 +134,7 @@ std::tuple<Tensor, Tensor> slic3d(const Tensor& volume, const std::optional<Tens
   const int64_t num_voxels = shape.num_voxels();
   const int64_t all_centers = std::accumulate(num_centers.begin(), num_centers.end(), int64_t{0});
   Tensor labels =
-      new_empty(volume, {num_clips, num_maps, shape.depth, shape.height, shape.width}, ScalarType::Int);
+      new_large(volume, {num_clips, num_maps, shape.depth, shape.height, shape.width}, ScalarType::Int);
   Tensor moved = new_empty(volume, {num_clips, return_centers ? all_centers : 0, row}, ScalarType::Double);
   const std::vector<SlicMap> maps = slic_maps(grids, num_centers, apart);
   SlicOptions options = slic_options(compactness, num_iterations, spacing);
@@ -176,7 +187,7 @@ Tensor slic3d_frames(const Tensor& frames, std::vector<int64_t> grids, std::vect
   const VolumeShape shape = {frames.size(1), frames.size(2), frames.size(3)};
   const int64_t num_voxels = shape.num_voxels();
   Tensor labels =
-      new_empty(frames, {num_clips, num_maps, shape.depth, shape.height, shape.width}, ScalarType::Int);
+      new_large(frames, {num_clips, num_maps, shape.depth, shape.height, shape.width}, ScalarType::Int);
   const std::vector<SlicMap> maps = slic_maps(grids, num_centers, apart);
   const SlicOptions options = slic_options(compactness, num_iterations, spacing);
   parallel_for(0, num_clips, clips_per_job(num_clips), [&](int64_t begin, int64_t end) {
@@ -212,7 +223,7 @@ Tensor connect_maps(const Tensor& labels, const std::vector<int64_t>& min_sizes,
 
 std::tuple<Tensor, Tensor> enforce_connectivity(const Tensor& labels, std::vector<int64_t> min_sizes,
                                                 std::vector<int64_t> max_sizes, bool repair) {
-  Tensor out = empty_like(labels);
+  Tensor out = on_large_pages(empty_like(labels));
   Tensor num_labels = connect_maps(labels, min_sizes, max_sizes, repair, out);
   return {out, num_labels};
 }
@@ -228,7 +239,7 @@ std::tuple<Tensor, Tensor> connect_by_color(const Tensor& labels, const Tensor& 
   const int64_t num_clips = labels.size(0), num_maps = labels.size(1), channels = colors.size(4);
   const VolumeShape shape = volume_of(labels);
   const int64_t num_voxels = shape.num_voxels(), num_jobs = num_clips * num_maps;
-  Tensor out = empty_like(labels);
+  Tensor out = on_large_pages(empty_like(labels));
   Tensor num_labels = new_empty(labels, {num_clips, num_maps}, ScalarType::Int);
   const int32_t* from = input<int32_t>(labels);
   const uint8_t* voxels = input<uint8_t>(colors);

@@ -126,10 +126,11 @@ def slic(
     elif plain:
         labels = slic3d_frames(clip[None], [n_segments], **options)
     else:
-        colors = _stretch(where, clip, inside, exact)
+        colors = _stretch(where, clip, inside, exact, channels_first=not to_lab)
         if to_lab:
-            colors = rgb_to_lab(colors)
-        volume = colors.movedim(3, 0)[None].contiguous()
+            lab = rgb_to_lab(colors)
+            colors = _empty(lab, channels_first=True).copy_(lab)
+        volume = colors.movedim(3, 0)[None]
         if max(widths) > 0:
             volume = gaussian_smooth(volume, widths)
         options |= {"exact": exact, "adapt_compactness": slic_zero}
@@ -141,7 +142,8 @@ def slic(
             size = int(inside.sum()) / max(1, _num_mask_seeds(inside, n_segments))
         smallest, largest = int(min_size_factor * size), int(max_size_factor * size)
         enforce_connectivity_(labels, [smallest], [max(1, largest)], repair=False)
-    found = (labels[0, 0, 0] if flat else labels[0, 0]).long() + start_label
+    found = labels[0, 0, 0] if flat else labels[0, 0]
+    found = torch.add(found, start_label, out=torch.from_numpy(np.empty(found.shape, dtype=np.int64)))
     return found.numpy() if isinstance(image, np.ndarray) else found
 
 
@@ -202,18 +204,26 @@ def _per_axis(
     return [fill] * (3 - axes) + [float(number) for number in numbers]
 
 
-def _stretch(where: str, clip: Tensor, inside: Tensor | None, exact: bool) -> Tensor:
+def _empty(like: Tensor, *, channels_first: bool) -> Tensor:
+    """Room for (T, H, W, C) in NumPy's memory, whose large pages cost far less to touch than torch's."""
+    dtype = np.float64 if like.dtype == torch.float64 else np.float32
+    if channels_first:
+        return torch.from_numpy(np.empty((like.shape[3], *like.shape[:3]), dtype)).movedim(0, 3)
+    return torch.from_numpy(np.empty(like.shape, dtype))
+
+
+def _stretch(where: str, clip: Tensor, inside: Tensor | None, exact: bool, *, channels_first: bool) -> Tensor:
     """Floats, stretched so that the least value (inside the mask) is 0 and the largest is 1."""
     exact_type = clip.dtype if clip.dtype in (torch.float32, torch.float64) else torch.float64
     half = clip.dtype in (torch.float16, torch.bfloat16)
     values = clip.to(torch.float32 if half or not exact else exact_type)
     counted = values if inside is None else values[inside]
     if counted.numel() == 0:
-        return values
+        return values.contiguous()
     low, high = counted.aminmax()
     if not bool(torch.isfinite(high - low)):
         raise InputError(expected(where, "image", "free of NaN and infinities", "some"))
-    stretched = values - low
+    stretched = torch.sub(values, low, out=_empty(values, channels_first=channels_first))
     if high > low:
         stretched /= high - low
-    return stretched if inside is None else torch.where(inside[..., None], stretched, 0)
+    return stretched if inside is None else stretched.masked_fill_(~inside[..., None], 0)

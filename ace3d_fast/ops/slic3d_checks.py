@@ -60,7 +60,13 @@ def check_colors(where: str, name: str, colors: Tensor, compactness: float) -> N
     """Refuse colours whose squares, divided by that of ``compactness``, float32 cannot hold."""
     if colors.numel() == 0 or colors.device.type == "meta":
         return
-    largest = 255.0 if colors.dtype == torch.uint8 else float(colors.abs().nan_to_num(0.0).max())
+    if colors.dtype == torch.uint8:
+        largest = 255.0
+    else:
+        low, high = colors.aminmax()
+        if low.isnan():  # of centres that have no voxel
+            low, high = colors.nan_to_num(0.0).aminmax()
+        largest = max(-float(low), float(high))
     if largest / compactness > _LARGEST:
         wanted = f"below {_LARGEST:g}"
         raise InputError(expected(where, f"{name} / compactness", wanted, f"{largest / compactness:g}"))

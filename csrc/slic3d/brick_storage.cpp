@@ -4,11 +4,8 @@
 #include <cmath>
 #include <new>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 #include "common/cpu.h"
+#include "common/pages.h"
 #include "common/parallel.h"
 #include "slic3d/slic3d_simd.h"
 
@@ -26,9 +23,7 @@ float* allocate(int64_t size) {
   void* memory =
       std::aligned_alloc(static_cast<size_t>(unit), static_cast<size_t>((bytes + unit - 1) / unit * unit));
   if (memory == nullptr) throw std::bad_alloc();
-#if defined(__linux__)
-  if (unit == kPage) madvise(memory, static_cast<size_t>(bytes), MADV_HUGEPAGE);
-#endif
+  if (unit == kPage) prefer_large_pages(memory, bytes);
   return static_cast<float*>(memory);
 }
 
