@@ -1,4 +1,7 @@
 // CUDA registration of the ops: unpack, allocate, launch on torch's current stream; no arithmetic.
+//
+// With ACE3D_EMULATED the same ops are registered for CPU tensors, in a namespace of their own, over kernels
+// that run on the CPU (tests/csrc/emulated_library.py).
 #define ACE3D_WITH_CUDA
 #include <torch/csrc/stable/accelerator.h>
 
@@ -7,6 +10,7 @@
 
 #include "common/tensors.h"
 #include "region_pool/region_pool.h"
+#include "schemas.h"
 
 // Exists only in a CUDA torch; weak, so that this library links against and loads beside a CPU torch.
 extern "C" __attribute__((weak)) AOTITorchError aoti_torch_get_current_cuda_stream(int32_t device_index,
@@ -15,19 +19,32 @@ extern "C" __attribute__((weak)) AOTITorchError aoti_torch_get_current_cuda_stre
 namespace ace3d {
 namespace {
 
-void* current_stream(const Tensor& tensor) {
-  STD_TORCH_CHECK(aoti_torch_get_current_cuda_stream != nullptr, "this torch was built without CUDA");
-  void* stream = nullptr;
-  STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(tensor.get_device_index(), &stream));
-  return stream;
-}
+// The device of a tensor is the current one while this lives; `stream` is torch's current stream there.
+class OnDevice {
+ public:
+#if defined(ACE3D_EMULATED)
+  explicit OnDevice(const Tensor&) {}
+#else
+  explicit OnDevice(const Tensor& tensor) : guard_(tensor.get_device_index()) {
+    STD_TORCH_CHECK(aoti_torch_get_current_cuda_stream != nullptr, "this torch was built without CUDA");
+    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(tensor.get_device_index(), &stream_));
+  }
+#endif
+  void* stream() const { return stream_; }
+
+ private:
+#if !defined(ACE3D_EMULATED)
+  torch::stable::accelerator::DeviceGuard guard_;
+#endif
+  void* stream_ = nullptr;
+};
 
 std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& labels,
                                        std::vector<int64_t> num_regions, bool mean) {
   STD_TORCH_CHECK(features.scalar_type() == ScalarType::Float && features.is_contiguous(),
                   "region_pool on CUDA: expected contiguous float32 features");
   STD_TORCH_CHECK(num_regions.size() == 1, "region_pool on CUDA: expected one number of regions");
-  const torch::stable::accelerator::DeviceGuard guard(features.get_device_index());
+  const OnDevice device(features);
   const RegionGrid grid{labels.size(0),
                         features.size(1),
                         labels.size(1),
@@ -38,12 +55,22 @@ std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& lab
   Tensor counts = torch::stable::new_empty(labels, {grid.num_clips, grid.num_regions}, ScalarType::Long);
   Tensor work = torch::stable::new_empty(labels, {region_pool_work_words(grid)}, ScalarType::Long);
   launch_region_pool(input<float>(features), input<int32_t>(labels), grid, mean, output<float>(pooled),
-                     output<int64_t>(counts), output<int64_t>(work), current_stream(features));
+                     output<int64_t>(counts), output<int64_t>(work), device.stream());
   return {pooled, counts};
+}
+
+template <class Library>
+void register_ops(Library& library) {
+  library.impl("region_pool", TORCH_BOX(&region_pool));
 }
 
 }  // namespace
 
-STABLE_TORCH_LIBRARY_IMPL(ace3d, CUDA, library) { library.impl("region_pool", TORCH_BOX(&region_pool)); }
+#if defined(ACE3D_EMULATED)
+STABLE_TORCH_LIBRARY(ace3d_emulated, library) { define_ops(library); }
+STABLE_TORCH_LIBRARY_IMPL(ace3d_emulated, CPU, library) { register_ops(library); }
+#else
+STABLE_TORCH_LIBRARY_IMPL(ace3d, CUDA, library) { register_ops(library); }
+#endif
 
 }  // namespace ace3d

@@ -235,12 +235,32 @@ T atomicMax(T* at, T value) {
   return before;
 }
 template <class T>
+T atomicMin(T* at, T value) {
+  const T before = *at;
+  *at = std::min(before, value);
+  return before;
+}
+template <class T>
+T atomicExch(T* at, T value) {
+  const T before = *at;
+  *at = value;
+  return before;
+}
+template <class T>
+T atomicCAS(T* at, T expected, T value) {
+  const T before = *at;
+  if (before == expected) *at = value;
+  return before;
+}
+template <class T>
 T atomicOr(T* at, T value) {
   const T before = *at;
   *at = before | value;
   return before;
 }
 inline int __popc(uint32_t bits) { return __builtin_popcount(bits); }
+inline int __clz(int bits) { return bits == 0 ? 32 : __builtin_clz(static_cast<unsigned>(bits)); }
+inline int __ffs(int bits) { return __builtin_ffs(bits); }
 inline int32_t __float_as_int(float value) { return simt::unpack<int32_t>(simt::pack(value)); }
 
 // --- what launchers ask of the runtime ---

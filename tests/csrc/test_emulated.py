@@ -9,16 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from emulated_library import COMPILE, HERE, KERNELS, ROOT, build, run_checks
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-HERE = ROOT / "tests" / "csrc"
-KERNELS = sorted((ROOT / "csrc").glob("*/*_cuda.cu"))
 ARCHITECTURES = (80, 90, 100, 120)
-COMPILE = [
-    "g++", "-std=c++20", "-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
-    "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas",
-    f"-I{ROOT / 'csrc'}", f"-I{HERE}", f"-I{HERE / 'emulated'}",
-]  # fmt: skip
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
@@ -35,6 +28,11 @@ def test_region_pool_sums_what_loops_sum(tmp_path):
     result = run(
         tmp_path, HERE / "emulated_region_pool.cpp", ROOT / "csrc" / "region_pool" / "region_pool_cuda.cu"
     )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_emulated_ops_do_what_the_ops_of_the_cpu_do(tmp_path):
+    result = run_checks(build(tmp_path))
     assert result.returncode == 0, result.stdout + result.stderr
 
 
