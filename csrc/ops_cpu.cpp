@@ -254,19 +254,28 @@ std::tuple<Tensor, Tensor> connect_by_color(const Tensor& labels, const Tensor& 
   return {out, num_labels};
 }
 
-// Sums, or with `mean` means in the type of the features.
+template <class T>
+FeatureGrid<T> feature_grid(const Tensor& features) {
+  return {static_cast<const T*>(features.const_data_ptr()), is_channels_last(features)};
+}
+
+// Sums, float32 for half types, or with `mean` means in the type of the features.
 std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& labels,
                                        std::vector<int64_t> num_regions, bool mean) {
   const RegionPoolShape shape = region_pool_shape(labels, features.size(1), grid_of(features), num_regions);
-  Tensor pooled = new_empty(features, {shape.num_clips, shape.num_regions, shape.num_channels});
+  const ScalarType type = features.scalar_type();
+  const ScalarType sum_type = type == ScalarType::Double ? type : ScalarType::Float;
+  Tensor pooled =
+      new_empty(features, {shape.num_clips, shape.num_regions, shape.num_channels}, mean ? type : sum_type);
   Tensor counts = new_empty(labels, {shape.num_clips, shape.num_regions}, ScalarType::Long);
-  if (features.scalar_type() == ScalarType::Double) {
-    region_pool_cpu(input<double>(features), input<int32_t>(labels), shape, mean, output<double>(pooled),
-                    output<int64_t>(counts));
-  } else {
-    region_pool_cpu(input<float>(features), input<int32_t>(labels), shape, mean, output<float>(pooled),
-                    output<int64_t>(counts));
-  }
+  with_float_type(type, [&](auto zero) {
+    using T = decltype(zero);
+    const auto pool = [&](auto* to) {
+      region_pool_cpu(feature_grid<T>(features), input<int32_t>(labels), shape, mean, to,
+                      output<int64_t>(counts));
+    };
+    mean ? pool(output<T>(pooled)) : pool(output<Sum<T>>(pooled));
+  });
   return {pooled, counts};
 }
 
@@ -275,25 +284,23 @@ std::tuple<Tensor, Tensor> region_max(const Tensor& features, const Tensor& labe
   const RegionPoolShape shape = region_pool_shape(labels, features.size(1), grid_of(features), num_regions);
   Tensor values = new_empty(features, {shape.num_clips, shape.num_regions, shape.num_channels});
   Tensor cells = new_empty(labels, {shape.num_clips, shape.num_regions, shape.num_channels});
-  if (features.scalar_type() == ScalarType::Double) {
-    region_max_cpu(input<double>(features), input<int32_t>(labels), shape, output<double>(values),
+  with_float_type(features.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    region_max_cpu(feature_grid<T>(features), input<int32_t>(labels), shape, output<T>(values),
                    output<int32_t>(cells));
-  } else {
-    region_max_cpu(input<float>(features), input<int32_t>(labels), shape, output<float>(values),
-                   output<int32_t>(cells));
-  }
+  });
   return {values, cells};
 }
 
+// `grad_sums` is float32, or float64 where `type` is.
 Tensor region_spread(const Tensor& grad_sums, const Tensor& labels, std::vector<int64_t> num_regions,
                      std::vector<int64_t> grid, ScalarType type) {
   const RegionPoolShape shape = region_pool_shape(labels, grad_sums.size(2), grid, num_regions);
   Tensor grad = new_empty(grad_sums, {shape.num_clips, shape.num_channels, grid[0], grid[1], grid[2]}, type);
-  if (grad_sums.scalar_type() == ScalarType::Double) {
-    region_spread_cpu(input<double>(grad_sums), input<int32_t>(labels), shape, output<double>(grad));
-  } else {
-    region_spread_cpu(input<float>(grad_sums), input<int32_t>(labels), shape, output<float>(grad));
-  }
+  with_float_type(type, [&](auto zero) {
+    using T = decltype(zero);
+    region_spread_cpu(input<Sum<T>>(grad_sums), input<int32_t>(labels), shape, output<T>(grad));
+  });
   return grad;
 }
 

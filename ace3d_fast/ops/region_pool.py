@@ -73,8 +73,6 @@ def region_pool(
         _, pooled = torch.ops.ace3d.region_pool(features.detach()[:, :0], labels, counts_of_maps, False)
     else:
         pooled, _ = torch.ops.ace3d.region_pool(_readable(features), labels, counts_of_maps, reduce == "mean")
-    if reduce != "count":
-        pooled = pooled.to(features.dtype if reduce != "sum" else _sum_dtype(features.dtype))
     return pooled if isinstance(num_regions, int) else list(pooled.split(counts_of_maps, dim=1))
 
 
@@ -122,7 +120,9 @@ def _check(features: Tensor, labels: Tensor, num_regions: int | Sequence[int]) -
 
 
 def _readable(features: Tensor) -> Tensor:
-    return features.to(_sum_dtype(features.dtype)).contiguous()
+    """As the kernels read it: contiguous or channels_last_3d."""
+    last = features.is_contiguous(memory_format=torch.channels_last_3d)
+    return features if last else features.contiguous()
 
 
 def _sum_dtype(dtype: torch.dtype) -> torch.dtype:

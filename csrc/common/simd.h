@@ -8,11 +8,11 @@
 #include <cstdint>
 #include <cstring>
 
+#include "common/inline.h"
+
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
-
-#define ACE3D_INLINE static inline __attribute__((always_inline))
 
 namespace ace3d::ACE3D_ISA {
 
@@ -175,16 +175,15 @@ ACE3D_INLINE float least(Floats v) {
 #endif
 }
 
-// to[i] += factor * v[i], in double.
-ACE3D_INLINE void add_scaled(double* to, Floats v, double factor) {
+// to[i] += v[i], in double.
+ACE3D_INLINE void add_to(double* to, Floats v) {
 #if defined(__AVX2__)
   const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128((__m256)v));
   const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps((__m256)v, 1));
-  const __m256d scale = _mm256_set1_pd(factor);
-  _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), _mm256_mul_pd(scale, low)));
-  _mm256_storeu_pd(to + 4, _mm256_add_pd(_mm256_loadu_pd(to + 4), _mm256_mul_pd(scale, high)));
+  _mm256_storeu_pd(to, _mm256_add_pd(_mm256_loadu_pd(to), low));
+  _mm256_storeu_pd(to + 4, _mm256_add_pd(_mm256_loadu_pd(to + 4), high));
 #else
-  for (int i = 0; i < kLanes; ++i) to[i] += factor * static_cast<double>(v[i]);
+  for (int i = 0; i < kLanes; ++i) to[i] += static_cast<double>(v[i]);
 #endif
 }
 

@@ -33,6 +33,35 @@ T* output(const Tensor& tensor) {
   return static_cast<T*>(tensor.mutable_data_ptr());
 }
 
+// Whether the channels of a dense (N, C, T, H, W) tensor lie side by side.
+inline bool is_channels_last(const Tensor& tensor) {
+  if (tensor.is_contiguous()) return false;
+  int64_t stride = 1;
+  for (const int64_t axis : {1, 4, 3, 2, 0}) {
+    STD_TORCH_CHECK(tensor.size(axis) == 1 || tensor.stride(axis) == stride,
+                    "expected contiguous or channels_last_3d features");
+    stride *= tensor.size(axis);
+  }
+  return true;
+}
+
+// Calls body(T{}) with the type of the elements, one of the floating-point types.
+template <class Body>
+void with_float_type(ScalarType type, const Body& body) {
+  switch (type) {
+    case ScalarType::Float:
+      return body(float{});
+    case ScalarType::Double:
+      return body(double{});
+    case ScalarType::Half:
+      return body(Half{});
+    case ScalarType::BFloat16:
+      return body(BFloat16{});
+    default:
+      STD_TORCH_CHECK(false, "expected a floating-point type");
+  }
+}
+
 // The grid (T', H', W') of features.
 inline std::vector<int64_t> grid_of(const Tensor& features) {
   return {features.size(2), features.size(3), features.size(4)};

@@ -6,15 +6,29 @@
 //
 // Along each axis both are read on the finer of the two grids: its point i belongs to index floor(i * size /
 // finer) of either. A point counts once in each of the S maps. All results are written, none is read. Sums
-// are added in a fixed order: the same for any number of threads.
+// are added in a fixed order: the same for any number
+// of threads and layout of the features.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "common/half.h"
 #include "common/host_device.h"
 
 namespace ace3d {
+
+// What values of type T are added up in.
+template <class T>
+struct SumOf {
+  using Type = float;
+};
+template <>
+struct SumOf<double> {
+  using Type = double;
+};
+template <class T>
+using Sum = typename SumOf<T>::Type;
 
 // The regions of a label map are `count` from `first` on. Maps either have regions of their own, one after
 // the other, or all have the same.
@@ -31,20 +45,27 @@ struct RegionPoolShape {
   int64_t num_voxels() const { return voxels[0] * voxels[1] * voxels[2]; }
 };
 
-// Sums, or with `mean` those divided by the counts: 0 where a region has no points.
+// Features as they lie in memory: cells side by side, one plane a channel, or channels side by side.
 template <class T>
-void region_pool_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, bool mean,
-                     T* pooled, int64_t* counts);
+struct FeatureGrid {
+  const T* data;
+  bool channels_last;
+};
+
+// Sums, or with `mean` those divided by the counts: 0 where a region has no points. Out: T or Sum<T>.
+template <class T, class Out>
+void region_pool_cpu(const FeatureGrid<T>& features, const int32_t* labels, const RegionPoolShape& shape,
+                     bool mean, Out* pooled, int64_t* counts);
 
 // The greatest value in each region, NaN before all others, and the first cell that has it; 0 and -1 where a
 // region has no points.
 template <class T>
-void region_max_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, T* values,
-                    int32_t* cells);
+void region_max_cpu(const FeatureGrid<T>& features, const int32_t* labels, const RegionPoolShape& shape,
+                    T* values, int32_t* cells);
 
 // grad_features [N, C, cells] = sum over regions of (points of the region in the cell) * grad_sums [N, R, C].
 template <class T>
-void region_spread_cpu(const T* grad_sums, const int32_t* labels, const RegionPoolShape& shape,
+void region_spread_cpu(const Sum<T>* grad_sums, const int32_t* labels, const RegionPoolShape& shape,
                        T* grad_features);
 
 // A label map for the GPU: one numbering for all maps.

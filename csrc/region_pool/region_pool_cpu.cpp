@@ -4,103 +4,103 @@
 
 #include "common/cpu.h"
 #include "common/parallel.h"
-#include "region_pool/cells.h"
+#include "region_pool/slabs.h"
 
 namespace ace3d {
 namespace {
 
-constexpr int64_t kGrainValues = 131072;  // features; fewer are not worth a second thread
+constexpr int64_t kGrainValues = 131072;   // features; fewer are not worth a second thread
+constexpr int64_t kStripBlocks = 8;        // at most
+constexpr int64_t kStripValues = 1 << 19;  // sums of a strip, where one block has fewer
 
-std::vector<CellRegions> regions_of_clips(const int32_t* labels, const RegionPoolShape& shape) {
-  std::vector<CellRegions> clips(shape.num_clips);
-  const int64_t labels_of_clip = shape.num_maps * shape.num_voxels();
-  parallel_for(0, shape.num_clips, kGrainValues / (labels_of_clip + 1) + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t clip = begin; clip < end; ++clip) {
-      clips[clip] = find_cell_regions(labels + clip * labels_of_clip, shape);
-    }
-  });
-  return clips;
+int64_t blocks_of(int64_t channels) { return (channels + kBlockChannels - 1) / kBlockChannels; }
+
+// What a thread works on at a time: channels [first, first + count) of a clip. The wider, the longer the
+// stretches of memory that are read (channels_last) and written.
+struct Strip {
+  int64_t clip, first, count;
+};
+
+// Calls body(begin, end, strip_of) with ranges of jobs; strip_of(job) is what to do.
+template <class Body>
+void for_each_strip(const RegionPoolShape& shape, int64_t width, const Body& body) {
+  const int64_t strips_of_clip = (shape.num_channels + width - 1) / width;
+  const auto strip_of = [&](int64_t job) {
+    const int64_t first = job % strips_of_clip * width;
+    return Strip{job / strips_of_clip, first, std::min(width, shape.num_channels - first)};
+  };
+  const int64_t grain = kGrainValues / (width * shape.num_cells()) + 1;
+  parallel_for(0, shape.num_clips * strips_of_clip, grain,
+               [&](int64_t begin, int64_t end) { body(begin, end, strip_of); });
 }
 
-void count_points(const CellRegions& regions, const RegionPoolShape& shape, int64_t* counts) {
-  std::fill_n(counts, shape.num_regions, 0);
-  for (const Stretch& stretch : regions.stretches) {
-    counts[stretch.region] += (stretch.end - stretch.begin) * static_cast<int64_t>(stretch.points);
-  }
+int64_t strip_width(const RegionPoolShape& shape) {
+  const int64_t blocks = blocks_of(shape.num_channels);
+  const int64_t in_memory = kStripValues / (shape.num_regions * kBlockChannels + 1);
+  const int64_t for_all = num_threads() == 1 ? blocks : blocks * shape.num_clips / (2 * num_threads());
+  return kBlockChannels * std::clamp<int64_t>(std::min(in_memory, for_all), 1, kStripBlocks);
 }
 
-// Channels [first, first + 16) of one clip; `zeros` [cells] stands for those beyond the last.
-void sum_channels(const float* features, const CellRegions& regions, const RegionPoolShape& shape,
-                  int64_t first, const float* zeros, double* totals) {
-  const float* rows[kBlockChannels];
-  for (int64_t c = 0; c < kBlockChannels; ++c) {
-    rows[c] = first + c < shape.num_channels ? features + (first + c) * shape.num_cells() : zeros;
-  }
-  ACE3D_DISPATCH(add_stretches, rows, shape.num_cells(), regions.stretches.data(),
-                 regions.first_of_chunk.data(), totals);
-}
-
-void sum_channels(const double* features, const CellRegions& regions, const RegionPoolShape& shape,
-                  int64_t first, const double*, double* totals) {
-  const int64_t count = std::min(kBlockChannels, shape.num_channels - first);
-  for (int64_t c = 0; c < count; ++c) {
-    const double* row = features + (first + c) * shape.num_cells();
-    for (const Stretch& stretch : regions.stretches) {
-      for (int64_t cell = stretch.begin; cell < stretch.end; ++cell) {
-        totals[stretch.region * kBlockChannels + c] += row[cell] * static_cast<double>(stretch.points);
-      }
-    }
-  }
+template <class T>
+Channels<T> channels_of(T* data, bool channels_last, const RegionPoolShape& shape, const Strip& strip) {
+  const int64_t channel_stride = channels_last ? 1 : shape.num_cells();
+  const int64_t cell_stride = channels_last ? shape.num_channels : 1;
+  return {data + strip.clip * shape.num_channels * shape.num_cells() + strip.first * channel_stride,
+          strip.count, channel_stride, cell_stride};
 }
 
 }  // namespace
 
-template <class T>
-void region_pool_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, bool mean,
-                     T* pooled, int64_t* counts) {
-  const int64_t num_cells = shape.num_cells(), channels = shape.num_channels, num_regions = shape.num_regions;
-  const std::vector<CellRegions> clips = regions_of_clips(labels, shape);
+template <class T, class Out>
+void region_pool_cpu(const FeatureGrid<T>& features, const int32_t* labels, const RegionPoolShape& shape,
+                     bool mean, Out* pooled, int64_t* counts) {
+  const int64_t num_regions = shape.num_regions;
+  const auto clips = find_slabs(labels, shape);
+  std::fill_n(counts, shape.num_clips * num_regions, 0);
   for (int64_t clip = 0; clip < shape.num_clips; ++clip) {
-    count_points(clips[clip], shape, counts + clip * num_regions);
+    for (const Part& part : clips[clip]) part.add_to_counts(counts + clip * num_regions);
   }
-  const int64_t num_blocks = (channels + kBlockChannels - 1) / kBlockChannels;
-  const std::vector<T> zeros(channels % kBlockChannels == 0 ? 0 : num_cells);
-  const int64_t grain = kGrainValues / (kBlockChannels * num_cells) + 1;
-  parallel_for(0, shape.num_clips * num_blocks, grain, [&](int64_t begin, int64_t end) {
-    std::vector<double> totals(num_regions * kBlockChannels);
+  const int64_t width = strip_width(shape), stride = num_regions * kBlockChannels;
+  for_each_strip(shape, width, [&](int64_t begin, int64_t end, const auto& strip_of) {
+    std::vector<double> totals(blocks_of(width) * stride);
     for (int64_t job = begin; job < end; ++job) {
-      const int64_t clip = job / num_blocks, first = job % num_blocks * kBlockChannels;
+      const Strip strip = strip_of(job);
       std::fill(totals.begin(), totals.end(), 0.0);
-      sum_channels(features + clip * channels * num_cells, clips[clip], shape, first, zeros.data(),
-                   totals.data());
-      const int64_t count = std::min(kBlockChannels, channels - first);
-      for (int64_t r = 0; r < num_regions; ++r) {
-        const int64_t at = clip * num_regions + r;
-        const double points = mean ? static_cast<double>(std::max<int64_t>(counts[at], 1)) : 1.0;
-        T* to = pooled + at * channels + first;
-        for (int64_t c = 0; c < count; ++c) to[c] = static_cast<T>(totals[r * kBlockChannels + c] / points);
+      const Channels<const T> channels = channels_of(features.data, features.channels_last, shape, strip);
+      for (const Part& part : clips[strip.clip]) {
+        ACE3D_DISPATCH(sum_slabs, channels, part.slabs(), num_regions, totals.data());
       }
+      const int64_t first_region = strip.clip * num_regions;
+      ACE3D_DISPATCH(write_totals, totals.data(), mean ? counts + first_region : nullptr, num_regions,
+                     strip.count, shape.num_channels,
+                     pooled + first_region * shape.num_channels + strip.first);
     }
   });
 }
 
 template <class T>
-void region_max_cpu(const T* features, const int32_t* labels, const RegionPoolShape& shape, T* values,
-                    int32_t* cells) {
-  const int64_t num_cells = shape.num_cells(), channels = shape.num_channels, num_regions = shape.num_regions;
-  const std::vector<CellRegions> clips = regions_of_clips(labels, shape);
-  std::fill_n(values, shape.num_clips * num_regions * channels, T(0));
-  std::fill_n(cells, shape.num_clips * num_regions * channels, -1);
-  parallel_for(0, shape.num_clips * channels, kGrainValues / num_cells + 1, [&](int64_t begin, int64_t end) {
+void region_max_cpu(const FeatureGrid<T>& features, const int32_t* labels, const RegionPoolShape& shape,
+                    T* values, int32_t* cells) {
+  const int64_t num_regions = shape.num_regions;
+  const auto clips = find_slabs(labels, shape);
+  const int64_t width = strip_width(shape), stride = num_regions * kBlockChannels;
+  for_each_strip(shape, width, [&](int64_t begin, int64_t end, const auto& strip_of) {
+    std::vector<Sum<T>> best(blocks_of(width) * stride);
+    std::vector<CellIndex<T>> at(best.size());
     for (int64_t job = begin; job < end; ++job) {
-      const int64_t clip = job / channels, c = job % channels;
-      const T* row = features + job * num_cells;
-      for (const Stretch& stretch : clips[clip].stretches) {
-        const int64_t at = (clip * num_regions + stretch.region) * channels + c;
-        for (int32_t cell = stretch.begin; cell < stretch.end; ++cell) {
-          const bool more = row[cell] > values[at] || (row[cell] != row[cell] && values[at] == values[at]);
-          const bool first = row[cell] == values[at] && cell < cells[at];
-          if (cells[at] < 0 || more || first) values[at] = row[cell], cells[at] = cell;
+      const Strip strip = strip_of(job);
+      std::fill(best.begin(), best.end(), Sum<T>(0));
+      std::fill(at.begin(), at.end(), -1);
+      const Channels<const T> channels = channels_of(features.data, features.channels_last, shape, strip);
+      for (const Part& part : clips[strip.clip]) {
+        ACE3D_DISPATCH(max_slabs, channels, part.slabs(), num_regions, best.data(), at.data());
+      }
+      for (int64_t r = 0; r < num_regions; ++r) {
+        const int64_t to = (strip.clip * num_regions + r) * shape.num_channels + strip.first;
+        for (int64_t c = 0; c < strip.count; ++c) {
+          const int64_t from = c / kBlockChannels * stride + r * kBlockChannels + c % kBlockChannels;
+          narrow(best[from], values[to + c]);
+          cells[to + c] = static_cast<int32_t>(at[from]);
         }
       }
     }
@@ -108,32 +108,40 @@ void region_max_cpu(const T* features, const int32_t* labels, const RegionPoolSh
 }
 
 template <class T>
-void region_spread_cpu(const T* grad_sums, const int32_t* labels, const RegionPoolShape& shape,
+void region_spread_cpu(const Sum<T>* grad_sums, const int32_t* labels, const RegionPoolShape& shape,
                        T* grad_features) {
-  const int64_t num_cells = shape.num_cells(), channels = shape.num_channels, num_regions = shape.num_regions;
-  const std::vector<CellRegions> clips = regions_of_clips(labels, shape);
-  parallel_for(0, shape.num_clips * channels, kGrainValues / num_cells + 1, [&](int64_t begin, int64_t end) {
+  const int64_t num_regions = shape.num_regions;
+  const auto clips = find_slabs(labels, shape);
+  for_each_strip(shape, kBlockChannels, [&](int64_t begin, int64_t end, const auto& strip_of) {
+    std::vector<Sum<T>> rows(num_regions * kBlockChannels);
     for (int64_t job = begin; job < end; ++job) {
-      const int64_t clip = job / channels, c = job % channels;
-      const T* grads = grad_sums + clip * num_regions * channels + c;
-      T* row = grad_features + job * num_cells;
-      std::fill_n(row, num_cells, T(0));
-      for (const Stretch& stretch : clips[clip].stretches) {
-        const T value = grads[stretch.region * channels] * static_cast<T>(stretch.points);
-        for (int64_t cell = stretch.begin; cell < stretch.end; ++cell) row[cell] += value;
+      const Strip strip = strip_of(job);
+      for (int64_t r = 0; r < num_regions; ++r) {
+        const Sum<T>* from = grad_sums + (strip.clip * num_regions + r) * shape.num_channels + strip.first;
+        std::copy_n(from, strip.count, rows.data() + r * kBlockChannels);
+      }
+      const Channels<T> channels = channels_of(grad_features, false, shape, strip);
+      for (const Part& part : clips[strip.clip]) {
+        ACE3D_DISPATCH(spread_slabs, rows.data(), part.slabs(), channels);
       }
     }
   });
 }
 
-template void region_pool_cpu<float>(const float*, const int32_t*, const RegionPoolShape&, bool, float*,
-                                     int64_t*);
-template void region_pool_cpu<double>(const double*, const int32_t*, const RegionPoolShape&, bool, double*,
-                                      int64_t*);
-template void region_max_cpu<float>(const float*, const int32_t*, const RegionPoolShape&, float*, int32_t*);
-template void region_max_cpu<double>(const double*, const int32_t*, const RegionPoolShape&, double*,
-                                     int32_t*);
-template void region_spread_cpu<float>(const float*, const int32_t*, const RegionPoolShape&, float*);
-template void region_spread_cpu<double>(const double*, const int32_t*, const RegionPoolShape&, double*);
+#define ACE3D_INSTANTIATE(T)                                                                               \
+  template void region_pool_cpu<T, T>(const FeatureGrid<T>&, const int32_t*, const RegionPoolShape&, bool, \
+                                      T*, int64_t*);                                                       \
+  template void region_max_cpu<T>(const FeatureGrid<T>&, const int32_t*, const RegionPoolShape&, T*,       \
+                                  int32_t*);                                                               \
+  template void region_spread_cpu<T>(const Sum<T>*, const int32_t*, const RegionPoolShape&, T*);
+
+ACE3D_INSTANTIATE(float)
+ACE3D_INSTANTIATE(double)
+ACE3D_INSTANTIATE(Half)
+ACE3D_INSTANTIATE(BFloat16)
+template void region_pool_cpu<Half, float>(const FeatureGrid<Half>&, const int32_t*, const RegionPoolShape&,
+                                           bool, float*, int64_t*);
+template void region_pool_cpu<BFloat16, float>(const FeatureGrid<BFloat16>&, const int32_t*,
+                                               const RegionPoolShape&, bool, float*, int64_t*);
 
 }  // namespace ace3d
