@@ -9,8 +9,6 @@ from torch import Tensor
 
 # Axes of one voxel, primes, and sizes on both sides of a brick of 4 and of 16.
 SIDES = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 13, 16, 17, 23])
-# Those that this machine has; the op library falls back to AVX2 where it has no AVX-512.
-INSTRUCTION_SETS = ("baseline", "avx2", "avx512")
 SHAPES = st.tuples(st.sampled_from([1, 2, 3, 4, 5, 8, 9]), SIDES, SIDES)
 
 

@@ -5,9 +5,8 @@
 //   pooled    [N, R, C]           counts  [N, R]
 //
 // Along each axis both are read on the finer of the two grids: its point i belongs to index floor(i * size /
-// finer) of either. A point counts once in each of the S maps. All results are written, none is read. Sums
-// are added in a fixed order: the same for any number
-// of threads and layout of the features.
+// finer) of either. A point counts once in each of the S maps. All results are written, none is read.
+// Sums are added in a fixed order: the same for any number of threads and layout of the features.
 #pragma once
 
 #include <cstdint>

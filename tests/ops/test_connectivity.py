@@ -1,18 +1,14 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from instruction_sets import assert_instruction_sets_agree
 from scipy import ndimage
 from skimage.segmentation import slic
 from skimage.segmentation._slic import _enforce_label_connectivity_cython
 from torch.library import opcheck
-from volumes import INSTRUCTION_SETS, SHAPES, label_map, smooth_clip
+from volumes import SHAPES, label_map, smooth_clip
 
 from ace3d_fast.errors import InputError
 from ace3d_fast.ops import (
@@ -192,21 +188,12 @@ def test_threads_change_nothing(num_maps):
 
 def test_instruction_sets_change_nothing(tmp_path):
     script = (
-        "import sys, torch; sys.path.insert(0, sys.argv[2])\n"
         "from volumes import label_map\n"
         "from ace3d_fast.ops import enforce_connectivity\n"
         "maps = [label_map((1, 1, 5, 9, width), 3, low=-1) for width in (1, 63, 64, 65, 200)]\n"
-        "torch.save([enforce_connectivity(labels, [5], [60])[0] for labels in maps], sys.argv[1])\n"
+        "results = [enforce_connectivity(labels, [5], [60])[0] for labels in maps]\n"
     )
-    results = []
-    for instruction_set in INSTRUCTION_SETS:
-        file = tmp_path / f"{instruction_set}.pt"
-        environment = {**os.environ, "ACE3D_INSTRUCTION_SET": instruction_set}
-        arguments = [sys.executable, "-c", script, str(file), str(Path(__file__).parent.parent)]
-        subprocess.run(arguments, env=environment, check=True)
-        results.append(torch.load(file, weights_only=True))
-    for ours, *others in zip(*results, strict=True):
-        assert all(torch.equal(ours, theirs) for theirs in others)
+    assert_instruction_sets_agree(script, tmp_path)
 
 
 @pytest.mark.parametrize("width", [63, 64, 65, 127, 130, 200])

@@ -1,15 +1,11 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from instruction_sets import assert_instruction_sets_agree
 from torch.library import opcheck
-from volumes import INSTRUCTION_SETS, label_map, smooth_clip
+from volumes import label_map, smooth_clip
 
 import ace3d_fast
 from ace3d_fast.errors import InputError
@@ -114,26 +110,15 @@ def test_threads_change_nothing():
 
 
 def test_instruction_sets_change_nothing(tmp_path):
-    # The choice is made once in a process, so each is asked for in one of its own.
     script = (
-        "import sys, torch; sys.path.insert(0, sys.argv[2]); torch.set_num_threads(1)\n"
         "from volumes import label_map, smooth_clip\n"
         "from ace3d_fast.ops import region_patches\n"
         "frames, labels = smooth_clip((3, 40, 57))[0], label_map((2, 3, 40, 57), 4)\n"
         "boxes = [(0, 0, 40, 0, 57), (1, 3, 40, 9, 50), (0, 5, 6, 7, 8), (1, 0, 30, 0, 1)]\n"
-        "patches = [region_patches(frames, labels, range(4), boxes, (2, *size)) for size in\n"
+        "results = [region_patches(frames, labels, range(4), boxes, (2, *size)) for size in\n"
         "           ((64, 61), (13, 9), (1, 1))]\n"
-        "torch.save(patches, sys.argv[1])\n"
     )
-    results = []
-    for instruction_set in INSTRUCTION_SETS:
-        file = tmp_path / f"{instruction_set}.pt"
-        environment = {**os.environ, "ACE3D_INSTRUCTION_SET": instruction_set}
-        arguments = [sys.executable, "-c", script, str(file), str(Path(__file__).parent.parent)]
-        subprocess.run(arguments, env=environment, check=True)
-        results.append(torch.load(file, weights_only=True))
-    for ours, *others in zip(*results, strict=True):
-        assert all(torch.equal(ours, theirs) for theirs in others)
+    assert_instruction_sets_agree(script, tmp_path)
 
 
 def test_a_view_gives_what_its_copy_gives():

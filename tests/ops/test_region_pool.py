@@ -69,12 +69,13 @@ def test_long_rows_keep_their_precision():
     torch.testing.assert_close(means, torch.full((1, 1, 16), 0.1), atol=1e-7, rtol=1e-6)
 
 
-@pytest.mark.parametrize("cells", [(2, 3, 4), (1, 6, 2), (5, 6, 7)])
-def test_gradients_of_any_order(cells):
+@pytest.mark.parametrize("reduce", ["mean", "sum"])
+@pytest.mark.parametrize("cells", [(2, 3, 4), (1, 6, 2), (5, 6, 7), (2, 6, 4)])
+def test_gradients_of_any_order(cells, reduce):
     labels = label_map((2, 2, 2, 6, 4), 5, low=-1)
     features = torch.randn(2, 3, *cells, dtype=torch.float64, requires_grad=True)
-    assert gradcheck(lambda x: region_pool(x, labels, 5), (features,))
-    assert gradgradcheck(lambda x: region_pool(x, labels, 5) ** 2, (features,))
+    assert gradcheck(lambda x: region_pool(x, labels, 5, reduce=reduce), (features,))
+    assert gradgradcheck(lambda x: region_pool(x, labels, 5, reduce=reduce) ** 2, (features,))
 
 
 def test_the_gradient_of_the_mean_is_spread_over_the_region():
@@ -83,30 +84,53 @@ def test_the_gradient_of_the_mean_is_spread_over_the_region():
     assert features.grad.flatten().tolist() == [0, 0, 0.25, 0.25] * 2
 
 
-def test_threads_change_nothing():
-    features = torch.randn(2, 70, 4, 28, 28)
-    labels = label_map((2, 3, 16, 56, 56), 40, low=-1)
-    serial = region_sums(features, labels, 40)[0]
-    torch.set_num_threads(3)
-    try:
-        assert torch.equal(region_sums(features, labels, 40)[0], serial)
-    finally:
-        torch.set_num_threads(1)
+def test_labels_may_be_a_view():
+    features, labels = torch.randn(1, 4, 6, 8, 20), label_map((1, 8, 16, 6), 5).transpose(1, 3)
+    assert torch.equal(region_pool(features, labels, 5), region_pool(features, labels.contiguous(), 5))
 
 
-def test_a_view_gives_what_its_copy_gives():
-    features = torch.randn(1, 4, 6, 8, 20).transpose(1, 4)
-    labels = label_map((1, 8, 16, 6), 5).transpose(1, 3)
-    assert torch.equal(
-        region_pool(features, labels, 5), region_pool(features.contiguous(), labels.contiguous(), 5)
-    )
+@pytest.mark.parametrize("reduce", ["mean", "sum"])
+@pytest.mark.parametrize("voxels", [(1, 2, 6), (1, 2, 3), (2, 5, 12)])
+def test_nan_and_infinity_reach_the_regions_they_lie_in_and_no_other(voxels, reduce):
+    labels = torch.ones(1, *voxels, dtype=torch.int32)
+    edge = max(1, voxels[2] // 6)
+    labels[..., :edge], labels[..., -edge:] = 0, -1
+    clean = torch.randn(1, 18, 1, 2, 6)
+    dirty = clean.clone()
+    dirty[..., 0, 0] = torch.nan
+    dirty[..., 1, 0] = torch.inf
+    dirty[..., -1] = torch.tensor([torch.nan, -torch.inf])  # background
+    pooled = region_pool(dirty, labels, 3, reduce=reduce)
+    assert pooled[:, 0].isnan().all()
+    assert torch.equal(pooled[:, 1:], region_pool(clean, labels, 3, reduce=reduce)[:, 1:])
+    assert (pooled[:, 2] == 0).all()
 
 
-def test_channels_last_features_give_the_same():
-    features = torch.randn(2, 33, 4, 7, 7)
-    labels = label_map((2, 4, 14, 14), 9)
-    last = features.to(memory_format=torch.channels_last_3d)
-    torch.testing.assert_close(region_pool(last, labels, 9), region_pool(features, labels, 9))
+def test_counts_are_of_the_finer_grid_and_need_no_channels():
+    labels = label_map((2, 3, 4, 6, 5), 7, low=-1)
+    for cells in ((4, 6, 5), (8, 3, 5)):
+        counts = region_pool(torch.zeros(2, 0, *cells), labels, 7, reduce="count")
+        assert counts.dtype == torch.int64
+        assert torch.equal(
+            counts, reference.region_pool(torch.zeros(2, 1, *cells), labels, 7, reduce="count")
+        )
+
+
+@given(SHAPES, SHAPES | st.none(), st.sampled_from([torch.float32, torch.float16, torch.bfloat16]))
+def test_gradients_of_other_types_are_those_of_float64_rounded(cells, voxels, dtype):
+    generator = torch.Generator().manual_seed(0)
+    labels = label_map((2, 2, *(voxels or cells)), 9, low=-1)
+    features = torch.randn(2, 18, *cells, generator=generator, dtype=torch.float64)
+    weights = torch.randn(2, 9, 18, generator=generator, dtype=torch.float64)
+    grads = []
+    for leaf in (features.to(dtype).requires_grad_(), features.requires_grad_()):
+        sums = region_pool(leaf, labels, 9, reduce="sum")
+        (grad,) = torch.autograd.grad(sums, leaf, weights.to(sums.dtype))
+        assert grad.dtype == leaf.dtype
+        grads.append(grad.double())
+    precision = {torch.float32: 1e-6, torch.float16: 1e-3, torch.bfloat16: 8e-3}[dtype]
+    largest = max(1.0, float(grads[1].abs().max()))
+    torch.testing.assert_close(grads[0], grads[1], atol=precision * largest, rtol=0)
 
 
 def test_opcheck():

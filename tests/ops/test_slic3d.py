@@ -1,16 +1,12 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from instruction_sets import assert_instruction_sets_agree
 from skimage.segmentation import slic
 from torch.library import opcheck
-from volumes import INSTRUCTION_SETS, SHAPES, smooth_clip
+from volumes import SHAPES, smooth_clip
 
 from ace3d_fast.errors import InputError
 from ace3d_fast.ops import clips_to_lab, reference, slic3d, slic3d_frames, slic3d_from
@@ -267,9 +263,7 @@ def test_errors_name_the_argument():
 
 
 def test_instruction_sets_change_nothing(tmp_path):
-    # The choice is made once in a process, so each is asked for in one of its own.
     script = (
-        "import sys, torch; sys.path.insert(0, sys.argv[2]); torch.set_num_threads(1)\n"
         "from volumes import smooth_clip\n"
         "from ace3d_fast.ops import clips_to_lab, gaussian_smooth, region_pool, slic3d, slic3d_frames\n"
         "clips = smooth_clip((6, 45, 50), num_clips=2)\n"
@@ -279,17 +273,9 @@ def test_instruction_sets_change_nothing(tmp_path):
         "frames = slic3d_frames(clips, [60], compactness=10.0)\n"
         "features = slic3d(torch.cat([lab, lab], 1), [60], compactness=10.0)\n"
         "means = region_pool(lab, labels[:, 1], 60)\n"
-        "torch.save([lab, labels, exact, frames, features, means], sys.argv[1])\n"
+        "results = [lab, labels, exact, frames, features, means]\n"
     )
-    results = []
-    for instruction_set in INSTRUCTION_SETS:
-        file = tmp_path / f"{instruction_set}.pt"
-        environment = {**os.environ, "ACE3D_INSTRUCTION_SET": instruction_set}
-        arguments = [sys.executable, "-c", script, str(file), str(Path(__file__).parent.parent)]
-        subprocess.run(arguments, env=environment, check=True)
-        results.append(torch.load(file, weights_only=True))
-    for ours, *others in zip(*results, strict=True):
-        assert all(torch.equal(ours, theirs) for theirs in others)
+    assert_instruction_sets_agree(script, tmp_path)
 
 
 def test_no_clips_give_no_labels():
