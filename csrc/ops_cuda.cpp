@@ -1,43 +1,15 @@
 // CUDA registration of the ops: unpack, allocate, launch on torch's current stream; no arithmetic.
-//
-// With ACE3D_EMULATED the same ops are registered for CPU tensors, in a namespace of their own, over kernels
-// that run on the CPU (tests/csrc/emulated_library.py).
 #define ACE3D_WITH_CUDA
-#include <torch/csrc/stable/accelerator.h>
-
 #include <tuple>
 #include <vector>
 
+#include "common/on_device.h"
 #include "common/tensors.h"
 #include "region_pool/region_pool.h"
 #include "schemas.h"
 
-// Exists only in a CUDA torch; weak, so that this library links against and loads beside a CPU torch.
-extern "C" __attribute__((weak)) AOTITorchError aoti_torch_get_current_cuda_stream(int32_t device_index,
-                                                                                   void** stream);
-
 namespace ace3d {
 namespace {
-
-// The device of a tensor is the current one while this lives; `stream` is torch's current stream there.
-class OnDevice {
- public:
-#if defined(ACE3D_EMULATED)
-  explicit OnDevice(const Tensor&) {}
-#else
-  explicit OnDevice(const Tensor& tensor) : guard_(tensor.get_device_index()) {
-    STD_TORCH_CHECK(aoti_torch_get_current_cuda_stream != nullptr, "this torch was built without CUDA");
-    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(tensor.get_device_index(), &stream_));
-  }
-#endif
-  void* stream() const { return stream_; }
-
- private:
-#if !defined(ACE3D_EMULATED)
-  torch::stable::accelerator::DeviceGuard guard_;
-#endif
-  void* stream_ = nullptr;
-};
 
 std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& labels,
                                        std::vector<int64_t> num_regions, bool mean) {
@@ -59,18 +31,12 @@ std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& lab
   return {pooled, counts};
 }
 
-template <class Library>
-void register_ops(Library& library) {
-  library.impl("region_pool", TORCH_BOX(&region_pool));
-}
-
 }  // namespace
 
 #if defined(ACE3D_EMULATED)
 STABLE_TORCH_LIBRARY(ace3d_emulated, library) { define_ops(library); }
-STABLE_TORCH_LIBRARY_IMPL(ace3d_emulated, CPU, library) { register_ops(library); }
-#else
-STABLE_TORCH_LIBRARY_IMPL(ace3d, CUDA, library) { register_ops(library); }
 #endif
+
+ACE3D_CUDA_OPS(library) { library.impl("region_pool", TORCH_BOX(&region_pool)); }
 
 }  // namespace ace3d

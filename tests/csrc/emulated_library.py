@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HERE = ROOT / "tests" / "csrc"
-HOST_SOURCES = (ROOT / "csrc" / "ops_cuda.cpp",)
+HOST_SOURCES = tuple(sorted((ROOT / "csrc").glob("ops_cuda*.cpp")))
 KERNELS = sorted((ROOT / "csrc").glob("*/*_cuda.cu"))
 COMPILE = (
     "g++", "-std=c++20", "-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
