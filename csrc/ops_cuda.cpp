@@ -5,6 +5,7 @@
 
 #include "common/on_device.h"
 #include "common/tensors.h"
+#include "connectivity/connectivity.h"
 #include "region_pool/region_pool.h"
 #include "schemas.h"
 
@@ -31,12 +32,46 @@ std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& lab
   return {pooled, counts};
 }
 
+Tensor connect_maps(const Tensor& labels, const std::vector<int64_t>& min_sizes,
+                    const std::vector<int64_t>& max_sizes, bool repair, const Tensor& out) {
+  const OnDevice device(labels);
+  const int64_t num_clips = labels.size(0), num_maps = labels.size(1);
+  const VolumeShape shape = volume_of(labels);
+  STD_TORCH_CHECK(shape.num_voxels() <= kMaxConnectedVoxels,
+                  "enforce_connectivity on CUDA: expected at most 357,913,940 voxels in a volume");
+  std::vector<ConnectivityOptions> options(num_maps);
+  for (int64_t map = 0; map < num_maps; ++map) options[map] = {min_sizes[map], max_sizes[map], repair};
+  Tensor num_labels = torch::stable::new_empty(labels, {num_clips, num_maps}, ScalarType::Int);
+  Tensor work = torch::stable::new_empty(
+      labels, {connectivity_work_words(num_clips, num_maps, shape, repair)}, ScalarType::Int);
+  launch_enforce_connectivity(input<int32_t>(labels), num_clips, num_maps, shape, options.data(),
+                              output<int32_t>(out), output<int32_t>(num_labels), output<int32_t>(work),
+                              device.stream());
+  return num_labels;
+}
+
+std::tuple<Tensor, Tensor> enforce_connectivity(const Tensor& labels, std::vector<int64_t> min_sizes,
+                                                std::vector<int64_t> max_sizes, bool repair) {
+  Tensor out = torch::stable::empty_like(labels);
+  Tensor num_labels = connect_maps(labels, min_sizes, max_sizes, repair, out);
+  return {out, num_labels};
+}
+
+Tensor enforce_connectivity_(const Tensor& labels, std::vector<int64_t> min_sizes,
+                             std::vector<int64_t> max_sizes, bool repair) {
+  return connect_maps(labels, min_sizes, max_sizes, repair, labels);
+}
+
 }  // namespace
 
 #if defined(ACE3D_EMULATED)
 STABLE_TORCH_LIBRARY(ace3d_emulated, library) { define_ops(library); }
 #endif
 
-ACE3D_CUDA_OPS(library) { library.impl("region_pool", TORCH_BOX(&region_pool)); }
+ACE3D_CUDA_OPS(library) {
+  library.impl("enforce_connectivity", TORCH_BOX(&enforce_connectivity));
+  library.impl("enforce_connectivity_", TORCH_BOX(&enforce_connectivity_));
+  library.impl("region_pool", TORCH_BOX(&region_pool));
+}
 
 }  // namespace ace3d
