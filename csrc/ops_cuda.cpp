@@ -6,6 +6,8 @@
 #include "common/on_device.h"
 #include "common/tensors.h"
 #include "connectivity/connectivity.h"
+#include "region_overlap/region_overlap.h"
+#include "region_patches/region_patches.h"
 #include "region_pool/region_pool.h"
 #include "schemas.h"
 
@@ -62,6 +64,32 @@ Tensor enforce_connectivity_(const Tensor& labels, std::vector<int64_t> min_size
   return connect_maps(labels, min_sizes, max_sizes, repair, labels);
 }
 
+Tensor region_overlap(const Tensor& a, const Tensor& b, int64_t num_a, int64_t num_b) {
+  const OnDevice device(a);
+  Tensor counts = torch::stable::new_zeros(a, {a.size(0), num_a, num_b}, ScalarType::Long);
+  launch_region_overlap(input<int32_t>(a), input<int32_t>(b), a.size(0), volume_of(a).num_voxels(), num_a,
+                        num_b, output<int64_t>(counts), device.stream());
+  return counts;
+}
+
+Tensor region_patches(const Tensor& frames, const Tensor& labels, std::vector<int64_t> regions,
+                      std::vector<int64_t> boxes, std::vector<int64_t> size, int64_t fill,
+                      std::vector<double> scale, std::vector<double> shift) {
+  const OnDevice device(frames);
+  const int64_t num_patches = static_cast<int64_t>(regions.size());
+  const RegionPatchesShape shape{volume_of(labels), labels.size(0), num_patches, {size[0], size[1], size[2]}};
+  STD_TORCH_CHECK(shape.clip.width <= kMaxPatchLine,
+                  "region_patches on CUDA: expected frames of at most 12288 columns");
+  const std::vector<RegionBox> cuts = region_boxes(regions, boxes);
+  Tensor patches =
+      torch::stable::new_empty(frames, {num_patches, size[0], size[1], size[2], 3}, ScalarType::Float);
+  Tensor work = work_bytes(frames, region_patches_work_bytes(shape));
+  launch_region_patches(input<uint8_t>(frames), input<int32_t>(labels), shape, cuts.data(),
+                        pixel_scale(fill, scale, shift), output<float>(patches), output<uint8_t>(work),
+                        device.stream());
+  return patches;
+}
+
 }  // namespace
 
 #if defined(ACE3D_EMULATED)
@@ -71,6 +99,8 @@ STABLE_TORCH_LIBRARY(ace3d_emulated, library) { define_ops(library); }
 ACE3D_CUDA_OPS(library) {
   library.impl("enforce_connectivity", TORCH_BOX(&enforce_connectivity));
   library.impl("enforce_connectivity_", TORCH_BOX(&enforce_connectivity_));
+  library.impl("region_overlap", TORCH_BOX(&region_overlap));
+  library.impl("region_patches", TORCH_BOX(&region_patches));
   library.impl("region_pool", TORCH_BOX(&region_pool));
 }
 

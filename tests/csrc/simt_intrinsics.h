@@ -164,6 +164,8 @@ inline int __clz(int bits) { return bits == 0 ? 32 : __builtin_clz(static_cast<u
 inline int __clzll(long long bits) {
   return bits == 0 ? 64 : __builtin_clzll(static_cast<unsigned long long>(bits));
 }
+inline long long __double_as_longlong(double value) { return simt::unpack<long long>(simt::pack(value)); }
+inline double __longlong_as_double(long long bits) { return simt::unpack<double>(simt::pack(bits)); }
 inline int32_t __float_as_int(float value) { return simt::unpack<int32_t>(simt::pack(value)); }
 inline float __int_as_float(int32_t bits) { return simt::unpack<float>(simt::pack(bits)); }
 inline float __fmaf_rn(float a, float b, float c) { return std::fmaf(a, b, c); }

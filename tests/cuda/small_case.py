@@ -29,6 +29,10 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         (MAPS,),
     ),
     "region_overlap": (lambda a, b: ops.region_overlap(a, b, 12, 12), (MAPS[:, 0], MAPS[:, 1])),
+    "region_patches": (
+        lambda frames, maps: ops.region_patches(frames, maps, [1, 5], [[0, 3, 30, 0, 45]] * 2, (4, 20, 50)),
+        (FRAMES[0], MAPS[0]),
+    ),
 }
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from volumes import label_map
 
-from ace3d_fast.ops import enforce_connectivity
+from ace3d_fast.ops import enforce_connectivity, region_overlap, region_patches
 
 Result = tuple[Tensor, ...]
 Op = Callable[[Tensor], Result]
@@ -20,12 +20,23 @@ def maps(shape: tuple[int, ...], seed: int = 0, *, low: int = 0) -> Tensor:
     return label_map((2, 3, *shape), 40, seed, low=low)
 
 
+def patches(m: Tensor) -> Result:
+    """Forty patches of a clip whose colours follow from its labels."""
+    frames = torch.stack([m[0, 0] * 3, m[0, 1] * 5, m[0, 2] * 6], -1).clamp(0, 255).to(torch.uint8)
+    num_frames, height, width = frames.shape[:3]
+    regions = list(range(40))
+    boxes = [[0, 0, height - i % height, i % width, width] for i in regions]
+    return (region_patches(frames, m[0], regions, boxes, (num_frames, 40, 56), mean=(0.4, 0.5, 0.6)),)
+
+
 # From label maps (2, 3, T, H, W) to results that are the CPU's, bit for bit.
 OPS: dict[str, Op] = {
     "connectivity": lambda m: enforce_connectivity(m, [0, 30, 4000], [10**6, 900, 10**6]),
     "connectivity, as published": lambda m: enforce_connectivity(
         m, [5, 30, 9000], [10**6, 400, 10**6], repair=False
     ),
+    "overlap": lambda m: (region_overlap(m[:, 0], m[:, 1], 40, 37),),
+    "patches": patches,
 }
 SIZES = [(16, 112, 112), (32, 224, 224), (7, 45, 61), (1, 1, 70)]
 
