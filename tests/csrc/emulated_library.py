@@ -36,6 +36,7 @@ def build(folder: Path) -> Path:
         f"-isystem{torch / 'include'}",
         "-DTORCH_TARGET_VERSION=0x020a000000000000",
         "-DACE3D_EMULATED",
+        "-DACE3D_MANY_BLOCKS=8",  # of SLIC: small volumes take the way of large ones too
         "-fPIC",
     ]
     objects = []
