@@ -20,8 +20,9 @@ def planted(
     quick: Annotated[
         bool, typer.Option("--quick", help="Two networks, fewer videos, no peers: about two minutes.")
     ] = False,
-    networks: Annotated[
-        int | None, typer.Option(metavar="N", help="Networks that are trained. Default: 5, quick 2.")
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="N,N", help="A network is trained for each. Default: 0,1,2,3,4, quick 0,1."),
     ] = None,
     processes: Annotated[
         int, typer.Option(metavar="N", help="Networks measured at a time, one thread each.")
@@ -38,14 +39,13 @@ def planted(
     from ace3d_fast.planted_benchmark.run import run_benchmark
     from ace3d_fast.planted_benchmark.settings import FULL, QUICK
 
-    for name, value in (("networks", networks), ("processes", processes)):
-        if value is not None and value < 1:
-            raise InputError(expected("planted", name, "of at least 1", value))
+    if processes < 1:
+        raise InputError(expected("planted", "processes", "of at least 1", processes))
     if out is not None and out.exists() and not out.is_dir():
         raise InputError(expected("planted", "out", "a folder", f"the file {out}"))
     settings = QUICK if quick else FULL
-    if networks is not None:
-        settings = replace(settings, seeds=tuple(range(networks)))
+    if seeds is not None:
+        settings = replace(settings, seeds=_seeds(seeds))
     with show_progress() as progress:
         found = run_benchmark(settings, num_processes=processes, progress=progress)
     console = output()
@@ -56,6 +56,13 @@ def planted(
     console.print(f"{len(settings.seeds)} networks in {seconds}")
     if out is not None:
         console.print(str(found.write(out)), soft_wrap=True, markup=False)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts) or len(set(parts)) < len(parts):
+        raise InputError(expected("planted", "seeds", "to be different whole numbers, as 0,1,2", repr(text)))
+    return tuple(int(part) for part in parts)
 
 
 def _table(figures: list[Figure]) -> Table:

@@ -31,7 +31,7 @@ from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.store import RunFolder
 from ace3d_fast.types import SilentProgress
 from ace3d_fast.video.inputs import list_videos
-from ace3d_fast.video.planted import CLASSES, write_planted_videos
+from ace3d_fast.video.planted import CLASSES, PRIMITIVES, write_planted_videos
 from ace3d_fast.vocabulary import plan_vocabulary, score_vocabulary
 
 MODEL, LAYER = "planted:net", "conv4"
@@ -70,11 +70,18 @@ class Case:
     responses: RegionResponses
     classes: dict[str, ClassCase]
     shared: Described
+    shared_plan: ForwardPlan
     matrix: pd.DataFrame
 
     def primitive_of(self, members: np.ndarray) -> int:
         """What most of the regions ``members`` show: a primitive, or `BACKGROUND`."""
         return majority(self.truth.primitive[members])
+
+    def shows(self, own: ClassCase, concept: int) -> str:
+        """Name of what most regions of a concept show."""
+        members = np.flatnonzero((own.described.regions["concept"] == concept).to_numpy())
+        primitive = self.primitive_of(members)
+        return "background" if primitive == BACKGROUND else PRIMITIVES[primitive]
 
     def __iter__(self) -> Iterator[ClassCase]:
         return iter(self.classes.values())
@@ -107,7 +114,10 @@ def run_options(seed: int, settings: Settings, videos: Path) -> RunOptions:
         seed=seed,
         segment=SegmentOptions(num_regions=settings.num_regions),
         concepts=ConceptOptions(candidates=settings.candidates),
-        scores=ScoreOptions(forwards_per_concept=settings.forwards_per_concept),
+        scores=ScoreOptions(
+            forwards_per_concept=settings.forwards_per_concept,
+            num_motion_members=settings.motion_members,
+        ),
         evaluation=EvaluationOptions(clips_per_video=1, max_concepts=2, num_bootstrap=1000),
     )
 
@@ -147,13 +157,8 @@ def measure_case(seed: int, settings: Settings, folder: Path, net: PlantedNet, v
     truth = region_truth(run, base.regions, videos)
     splits = steps.split(base)
     begun = [_begin_class(steps, base, splits[name], name) for name in CLASSES]
-    more = tuple(sorted({*options.concepts.candidates, *(2 * k for k in options.concepts.candidates)}))
-    shared_steps = replace(
-        steps,
-        options=replace(
-            options, concepts=replace(options.concepts, vocabulary="shared", candidates=more[2:])
-        ),
-    )
+    of_all = replace(options.concepts, vocabulary="shared", candidates=settings.shared_candidates)
+    shared_steps = replace(steps, options=replace(options, concepts=of_all))
     shared = replace(base)
     shared_plan = plan_vocabulary(shared_steps, shared, shared_steps.cluster(shared, splits), splits)
     responses = steps.measure(base, *(plan for *_, plan in begun), shared_plan)
@@ -177,6 +182,7 @@ def measure_case(seed: int, settings: Settings, folder: Path, net: PlantedNet, v
         responses,
         tested,
         shared,
+        shared_plan,
         score_vocabulary(shared_steps, shared, shared_plan, responses, splits),
     )
 

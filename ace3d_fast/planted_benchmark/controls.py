@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import nn
 
@@ -17,11 +18,13 @@ from ace3d_fast.learn.significance import mean_pairwise_cosine
 from ace3d_fast.learn.stability import match_directions
 from ace3d_fast.models.planted import planted_accuracy, train_planted_network
 from ace3d_fast.models.probe import margins
-from ace3d_fast.planted_benchmark.case import Case, build_network, measure_case
+from ace3d_fast.planted_benchmark.case import Case, ClassCase, build_network, measure_case
 from ace3d_fast.planted_benchmark.settings import Settings
 from ace3d_fast.video.planted import CLASSES, PRIMITIVES, write_planted_videos
 
 NUM_SANITY_MEMBERS = 6
+
+Rows = NDArray[np.int64]
 
 
 def stability_rows(case: Case) -> pd.DataFrame:
@@ -51,27 +54,35 @@ def stability_rows(case: Case) -> pd.DataFrame:
 
 
 def pooled_rows(case: Case) -> pd.DataFrame:
-    """Raw score of each concept from pooled and from masked features, and whether it passes the gate."""
+    """Raw score of each concept from pooled and from masked features, and whether it passes the gate.
+
+    ``vocabulary`` is ``class``, each concept scored for its own class, or ``shared``, each for all classes.
+    """
     rows = []
     for own in case:
-        gradient = own.steps.gradients(own.described, own.name, own.split.score).mean.mean(axis=0)
-        pooled, masked = own.described.features, case.responses.features
-        for row in own.tested.concepts.dropna(subset=["region_effect"]).to_dict("records"):
-            members, negatives = own.plan.members[row["concept"]], own.plan.negatives
-            scores = [
-                float((values[members].mean(axis=0) - values[negatives].mean(axis=0)) @ gradient)
-                for values in (pooled, masked)
-            ]
-            rows.append(
-                {
-                    "seed": case.seed,
-                    "class_name": own.name,
-                    "pooled": scores[0],
-                    "masked": scores[1],
-                    "stands": row["retention"] >= own.steps.options.scores.min_retention,
-                }
-            )
-    return pd.DataFrame(rows)
+        negatives = own.plan.negatives
+        kept = own.tested.concepts.dropna(subset=["region_effect"]).set_index("concept")["retention"]
+        for name, retention in kept.items():
+            members = own.plan.members[int(str(name))]
+            rows.append([own.name, "class", *_raw_scores(case, own, members, negatives), retention])
+    plan, concept = case.shared_plan, case.shared.regions["concept"].to_numpy()
+    kept = case.matrix.groupby("concept")["retention"].first()
+    for own in case:
+        for name, retention in kept.items():
+            others = plan.alone[concept[plan.alone] != name]
+            members = plan.members[int(str(name))]
+            rows.append([own.name, "shared", *_raw_scores(case, own, members, others), retention])
+    columns = ["class_name", "vocabulary", "pooled", "masked", "retention"]
+    found = pd.DataFrame(rows, columns=columns)
+    return found.assign(seed=case.seed, stands=found["retention"] >= case.steps.options.scores.min_retention)
+
+
+def _raw_scores(case: Case, own: ClassCase, members: Rows, negatives: Rows) -> list[float]:
+    gradient = own.steps.gradients(own.described, own.name, own.split.score).mean.mean(axis=0)
+    return [
+        float((values[members].mean(axis=0) - values[negatives].mean(axis=0)) @ gradient)
+        for values in (case.base.features, case.responses.features)
+    ]
 
 
 def saturation_rows(case: Case) -> pd.DataFrame:

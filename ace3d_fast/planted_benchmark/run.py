@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import tempfile
 import time
@@ -17,7 +18,7 @@ import pandas as pd
 import torch
 
 from ace3d_fast import __version__
-from ace3d_fast.planted_benchmark import calibrated, controls, nulls, peers
+from ace3d_fast.planted_benchmark import calibrated, controls, faithful, nulls, peers
 from ace3d_fast.planted_benchmark.case import build_case
 from ace3d_fast.planted_benchmark.figures import Figure, Tables
 from ace3d_fast.planted_benchmark.settings import Settings
@@ -60,7 +61,7 @@ class Benchmark:
             "wall_seconds": round(self.wall_seconds, 1),
             "cpu_seconds": round(self.cpu_seconds, 1),
             "notes": list(self.notes),
-            "figures": [asdict(figure) for figure in self.figures],
+            "figures": [_plain(figure) for figure in self.figures],
         }
 
     def write(self, folder: Path) -> Path:
@@ -135,11 +136,15 @@ def measure_network(seed: int, settings: Settings, with_controls: bool) -> dict[
             "stability": controls.stability_rows(case),
             "pooled": controls.pooled_rows(case),
             "saturation": controls.saturation_rows(case),
+            "scorers": faithful.scorer_rows(case),
+            "latent": faithful.latent_rows(case),
         }
         if settings.stce_videos_per_class:
             tables["stce"] = peers.published_rows(case, folder / "peers", backend="native")
         if with_controls:
             tables["sanity"] = controls.sanity_rows(case)
+            tables["fidelity"] = faithful.fidelity_rows(case)
+            tables["sobol"] = faithful.sobol_rows(case)
             if peers.has_skimage() and settings.stce_videos_per_class:
                 tables["ace"] = peers.published_rows(case, folder / "peers", backend="reference")
             if peers.has_captum():
@@ -158,6 +163,12 @@ def _timed(job: Job) -> tuple[dict[str, pd.DataFrame], float]:
     torch.set_num_threads(1)
     began = time.process_time()
     return job(), time.process_time() - began
+
+
+def _plain(figure: Figure) -> dict[str, Any]:
+    """Figures as JSON knows them: it has no NaN."""
+    entries = asdict(figure).items()
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in entries}
 
 
 def _notes(settings: Settings) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from ace3d_fast.planted_benchmark.figures import (
 
 IN_CLASS = ["seed", "class_name"]
 LEVEL = 0.05
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def all_figures(tables: Tables) -> list[Figure]:
@@ -28,6 +29,8 @@ def all_figures(tables: Tables) -> list[Figure]:
     parts = {
         "networks": _networks,
         "concepts": _scores,
+        "scorers": _scorers,
+        "sobol": _sobol,
         "matrix": _matrix,
         "stce": _published,
         "ace": _reference,
@@ -36,6 +39,8 @@ def all_figures(tables: Tables) -> list[Figure]:
         "recovery": _recovery,
         "stability": _stability,
         "curves": _curves,
+        "latent": _latent,
+        "fidelity": _fidelity,
         "motion": _motion,
         "pooled": _pooled,
         "shortcut": _shortcut,
@@ -55,7 +60,7 @@ def _scores(rows: pd.DataFrame) -> list[Figure]:
     bar = at_least(0.95)
     found = [
         auroc_figure(name, "region effect", rows, "region_effect", IN_CLASS, bar),
-        auroc_figure(name, "raw × retention", rows, "raw_times_retention", IN_CLASS, bar),
+        auroc_figure(name, f"raw {TIMES} retention", rows, "raw_times_retention", IN_CLASS, bar),
         auroc_figure(name, "TCAV sign, same concepts", rows, "tcav_sign", IN_CLASS),
         auroc_figure(name, "TCAV magnitude, same concepts", rows, "tcav_magnitude", IN_CLASS),
     ]
@@ -85,13 +90,26 @@ def _scores(rows: pd.DataFrame) -> list[Figure]:
     ]
 
 
+def _scorers(rows: pd.DataFrame) -> list[Figure]:
+    name, found = "AUROC within a class", []
+    for scorer, part in rows.groupby("scorer", sort=False):
+        words = f"{str(scorer).replace('_', ' ')} {TIMES} retention"
+        bar = at_least(0.95) if scorer == "integrated_gradients" else None
+        found.append(auroc_figure(name, words, part, "value", IN_CLASS, bar))
+    return found
+
+
+def _sobol(rows: pd.DataFrame) -> list[Figure]:
+    return [auroc_figure("AUROC within a class", "total Sobol index", rows, "sobol", IN_CLASS)]
+
+
 def _matrix(rows: pd.DataFrame) -> list[Figure]:
-    name = "AUROC on the concept × class matrix"
+    name = f"AUROC on the concept {TIMES} class matrix"
     bar = at_least(0.95)
     causal, others = rows[rows["causal"]], rows[~rows["causal"]]
     return [
         auroc_figure(name, "region effect", rows, "region_effect", ["seed"], bar),
-        auroc_figure(name, "raw × retention", rows, "raw_times_retention", ["seed"], bar),
+        auroc_figure(name, f"raw {TIMES} retention", rows, "raw_times_retention", ["seed"], bar),
         auroc_figure(name, "TCAV sign, same concepts", rows, "tcav_sign", ["seed"]),
         auroc_figure(name, "TCAV magnitude, same concepts", rows, "tcav_magnitude", ["seed"]),
         _share("matrix: causal cells accepted", "calibrated", causal, "accepted"),
@@ -135,13 +153,13 @@ def _nulls(rows: pd.DataFrame) -> list[Figure]:
     name, after = f"false positives on null concepts, {LEVEL:g}", "the same after Benjamini-Hochberg"
     found = []
     for kind, method in (("effect", "region effect"), ("raw", "raw score")):
-        p, q = (rows[f"{letter}_{kind}"] <= LEVEL for letter in "pq")
-        found.append(figure(name, method, p.astype(float), rows["seed"], at_most(0.08), "nulls"))
-        found.append(figure(after, method, q.astype(float), rows["seed"], at_most(0.01), "nulls"))
+        p, q = ((rows[f"{letter}_{kind}"] <= LEVEL).astype(float) for letter in "pq")
+        found.append(figure(name, method, p, rows["seed"], at_most(0.08), "nulls"))
+        found.append(figure(after, method, q, rows["seed"], at_most(0.01), "nulls"))
     if "p_published" in rows:
-        p = (rows["p_published"] <= 0.01).astype(float)
+        fired = (rows["p_published"] <= 0.01).astype(float)
         words = "false positives on null concepts, 0.01"
-        found.append(figure(words, "t-test of the published recipe", p, rows["seed"], None, "nulls"))
+        found.append(figure(words, "t-test of the published recipe", fired, rows["seed"], None, "nulls"))
     return found
 
 
@@ -170,6 +188,26 @@ def _curves(rows: pd.DataFrame) -> list[Figure]:
     return [found for fill in ("mean", "blur") for found in gap_figures(rows, fill)]
 
 
+def _latent(rows: pd.DataFrame) -> list[Figure]:
+    """C-insertion and C-deletion: the top order against the random one."""
+    found = []
+    for curve, sign in (("insertion", 1.0), ("deletion", -1.0)):
+        for k in (1, 2):
+            part = rows[(rows["curve"] == curve) & (rows["k"] == k)]
+            gap = sign * (part["top"] - part["random"])
+            words = "top minus random" if sign > 0 else "random minus top"
+            name = f"C-{curve}, {words}, k = {k}"
+            found.append(figure(name, "calibrated", gap, part["seed"], None, "videos"))
+    return found
+
+
+def _fidelity(rows: pd.DataFrame) -> list[Figure]:
+    return [
+        figure("muFidelity", str(name).replace("_", " "), part["mu_fidelity"], part["seed"], None, "videos")
+        for name, part in rows.groupby("attribution", sort=False)
+    ]
+
+
 def _motion(rows: pd.DataFrame) -> list[Figure]:
     explained = rows[rows["explains"]]
     name = "AUROC of motion dependence, motion against appearance"
@@ -184,18 +222,22 @@ def _motion(rows: pd.DataFrame) -> list[Figure]:
 
 
 def _pooled(rows: pd.DataFrame) -> list[Figure]:
+    """Spearman over the concepts of a network, each with its own class or with all of them."""
     found = []
-    name = "Spearman of pooled against masked scores"
-    for words, part, bar in (
-        ("before the gate", rows, None),
-        ("after the gate", rows[rows["stands"]], at_least(0.9)),
-    ):
-        values = {
-            seed: spearmanr(own["pooled"], own["masked"]).statistic for seed, own in part.groupby("seed")
-        }
-        series = pd.Series(values, dtype=float)
-        seeds = pd.Series(series.index, index=series.index)
-        found.append(figure(f"{name}, {words}", "calibrated", series, seeds, bar, "networks"))
+    for vocabulary, own in rows.groupby("vocabulary"):
+        where = "concepts of their class" if vocabulary == "class" else f"concept {TIMES} class matrix"
+        for words, part, bar in (
+            ("before the gate", own, None),
+            ("after the gate", own[own["stands"]], at_least(0.9)),
+        ):
+            name = f"Spearman of pooled against masked scores, {where}, {words}"
+            values = {
+                seed: spearmanr(of_seed["pooled"], of_seed["masked"]).statistic
+                for seed, of_seed in part.groupby("seed")
+            }
+            series = pd.Series(values, dtype=float)
+            seeds = pd.Series(series.index, index=series.index)
+            found.append(figure(name, "calibrated", series, seeds, bar, "networks"))
     return found
 
 
