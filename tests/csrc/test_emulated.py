@@ -119,4 +119,4 @@ def test_no_kernel_spills_registers_on_any_gpu(tmp_path, kernel):
     report = subprocess.run(command, check=True, capture_output=True, text=True).stderr
     uses = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", report)
     assert len(uses) >= len(ARCHITECTURES) * ("__global__" in kernel.read_text())
-    assert set(uses) == {("0", "0", "0")}
+    assert set(uses) <= {("0", "0", "0")}
