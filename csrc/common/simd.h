@@ -50,10 +50,8 @@ ACE3D_INLINE Floats join(Quad low, Quad high) {
   return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
 }
 
-// Eight rows of four -> four rows of eight.
-ACE3D_INLINE void transpose(const Quad* from, Floats* to) {
-  const Floats a = join(from[0], from[4]), b = join(from[1], from[5]), c = join(from[2], from[6]),
-               d = join(from[3], from[7]);
+// Rows to columns, in the lower four lanes of four rows and in the upper.
+ACE3D_INLINE void transpose_halves(Floats a, Floats b, Floats c, Floats d, Floats* to) {
   const Floats ab_low = __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13),
                ab_high = __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15),
                cd_low = __builtin_shufflevector(c, d, 0, 8, 1, 9, 4, 12, 5, 13),
@@ -62,6 +60,12 @@ ACE3D_INLINE void transpose(const Quad* from, Floats* to) {
   to[1] = __builtin_shufflevector(ab_low, cd_low, 2, 3, 10, 11, 6, 7, 14, 15);
   to[2] = __builtin_shufflevector(ab_high, cd_high, 0, 1, 8, 9, 4, 5, 12, 13);
   to[3] = __builtin_shufflevector(ab_high, cd_high, 2, 3, 10, 11, 6, 7, 14, 15);
+}
+
+// Eight rows of four -> four rows of eight.
+ACE3D_INLINE void transpose(const Quad* from, Floats* to) {
+  transpose_halves(join(from[0], from[4]), join(from[1], from[5]), join(from[2], from[6]),
+                   join(from[3], from[7]), to);
 }
 
 // The first four lanes to one place, the last four to another.
@@ -187,13 +191,26 @@ ACE3D_INLINE void add_to(double* to, Floats v) {
 #endif
 }
 
+// The places of the set bits of eight, a byte each, from the lowest byte on.
+ACE3D_INLINE uint64_t places(uint32_t bits) {
+#if defined(__BMI2__)
+  return _pext_u64(0x0706050403020100ull, _pdep_u64(bits, 0x0101010101010101ull) * 0xff);
+#else
+  uint64_t r = 0;
+  for (uint64_t i = 0, shift = 0; i < 8; ++i) {
+    if (bits >> i & 1) {
+      r |= i << shift;
+      shift += 8;
+    }
+  }
+  return r;
+#endif
+}
+
 // Write the lanes whose bit is set one after the other; up to eight values at `to` are overwritten.
 ACE3D_INLINE void compress(float* to, Floats v, uint32_t keep) {
 #if defined(__AVX2__)
-  // The positions of the set bits, as bytes, then as lanes.
-  const uint64_t chosen = _pdep_u64(keep, 0x0101010101010101ull) * 0xff;
-  const uint64_t positions = _pext_u64(0x0706050403020100ull, chosen);
-  const __m256i order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(positions)));
+  const __m256i order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(places(keep))));
   store(to, (Floats)_mm256_permutevar8x32_ps((__m256)v, order));
 #else
   for (int i = 0; i < kLanes; ++i) {

@@ -5,7 +5,8 @@
 
 namespace ace3d::ACE3D_ISA {
 
-ACE3D_INLINE int32_t padded(int32_t num_entries) { return (num_entries + kQuad - 1) / kQuad * kQuad; }
+// Cells are asked for so long before they are read.
+inline constexpr int64_t kAhead = 256;
 
 // Where the channels of a block begin.
 template <class T>
@@ -25,9 +26,19 @@ ACE3D_INLINE Origins<T> origins_of(const Channels<T>& channels, int64_t first, i
   return rows;
 }
 
-// Planes, eight channels at a time: as many streams as the prefetchers of a core follow well. The next slab
-// is asked for early, no nearer than the second cache: planes often lie a multiple of 4 KB apart, and would
-// push each other out of the first.
+// What is read after a part and has not been asked for, of the first of 16 channels: further on in their
+// planes, or the planes that follow.
+template <class T>
+ACE3D_INLINE T* next_to_read(const Channels<T>& channels, const Slabs& slabs, int64_t first) {
+  const int64_t cell = slabs.first_cell + slabs.num_cells;
+  const bool same_planes = channels.cell_stride != 1 || cell < channels.channel_stride;
+  return channels.data + (same_planes
+                              ? first * channels.channel_stride + (cell + kAhead) * channels.cell_stride
+                              : (first + kBlockChannels) * channels.channel_stride);
+}
+
+// Planes, eight channels at a time. What comes later is asked for no nearer than the second cache: planes
+// often lie a multiple of 4 KB apart, and would push each other out of the first.
 template <class T, class S>
 ACE3D_INLINE void gather_planes(const Origins<const T>& rows, int64_t num_cells, S* to) {
   constexpr int64_t kLine = 64 / sizeof(T);
@@ -35,11 +46,13 @@ ACE3D_INLINE void gather_planes(const Origins<const T>& rows, int64_t num_cells,
     const T* const* eight = rows.of + half;
     S* at = to + half;
     int64_t cell = 0;
-    for (; cell + kLine <= num_cells; cell += kLine) {
-      for (int i = 0; i < 8; ++i) __builtin_prefetch(eight[i] + cell + kSlabCells, 0, 2);
-      for (int64_t i = 0; i < kLine; i += 8, at += 8 * kBlockChannels) transpose_in(eight, cell + i, at);
+    for (; cell + 16 <= num_cells; cell += 16, at += 16 * kBlockChannels) {
+      for (int64_t line = (cell + kLine - 1) / kLine * kLine; line < cell + 16; line += kLine) {
+        for (int i = 0; i < 8; ++i) __builtin_prefetch(eight[i] + line + kAhead, 0, 2);
+      }
+      transpose_in<2>(eight, cell, at);
     }
-    for (; cell + 8 <= num_cells; cell += 8, at += 8 * kBlockChannels) transpose_in(eight, cell, at);
+    for (; cell + 8 <= num_cells; cell += 8, at += 8 * kBlockChannels) transpose_in<1>(eight, cell, at);
     for (; cell < num_cells; ++cell, at += kBlockChannels) {
       for (int64_t i = 0; i < 8; ++i) at[i] = widen(eight[i][cell]);
     }
@@ -70,21 +83,21 @@ ACE3D_INLINE void gather_cells(const T* from, int64_t cell_stride, int64_t num_c
 // One block of channels of one slab.
 struct Item {
   int64_t slab, channel, first_cell;
-  const Group* groups;
-  const uint8_t* cells;
+  const Piece* pieces;
   const float* points;
 };
 
 ACE3D_INLINE Item first_item(const Slabs& slabs, int64_t channel) {
-  return {0, channel, slabs.first_cell, slabs.groups, slabs.cells, slabs.points};
+  return {0, channel, slabs.first_cell, slabs.pieces, slabs.points};
 }
 
 ACE3D_INLINE Item next_slab(Item item, const Slabs& slabs) {
-  const SlabSize& size = slabs.sizes[item.slab];
-  item.first_cell += size.num_cells;
-  item.groups += size.num_groups;
-  item.cells += size.num_entries;
-  if (item.points != nullptr) item.points += size.num_entries;
+  const Slab& slab = slabs.slabs[item.slab];
+  int32_t num_pieces = 0;
+  for (const int32_t number : slab.num_pieces) num_pieces += number;
+  item.first_cell += slab.num_cells;
+  item.pieces += num_pieces;
+  if (item.points != nullptr) item.points += num_pieces;
   ++item.slab;
   return item;
 }
@@ -103,28 +116,31 @@ ACE3D_INLINE Item item_after(Item item, const Channels<T>& channels, const Slabs
   return item.channel == 0 ? next_slab(item, slabs) : item;
 }
 
-// Calls body(buffer, channel, first_cell, group, cells, points) for the groups of every item. Entry kNoCell
-// of the buffer is zero.
+// Calls body(buffer, item, slab) for every item, its cells in the buffer.
 template <class T, class Body>
-ACE3D_INLINE void for_each_group(const Channels<const T>& channels, const Slabs& slabs, const Body& body) {
-  alignas(64) Sum<T> buffer[(kSlabCells + 1) * kBlockChannels];
-  for (int64_t i = 0; i < kBlockChannels; ++i) buffer[kNoCell * kBlockChannels + i] = 0;
+ACE3D_INLINE void for_each_item(const Channels<const T>& channels, const Slabs& slabs, const Body& body) {
+  alignas(64) Sum<T> buffer[kSlabCells * kBlockChannels];
   for (Item item = first_item(slabs, 0); item.slab < slabs.num_slabs;
        item = item_after(item, channels, slabs)) {
-    const SlabSize& size = slabs.sizes[item.slab];
+    const Slab& slab = slabs.slabs[item.slab];
     const Origins<const T> rows = origins_of(channels, item.channel, item.first_cell);
     if (channels.cell_stride == 1) {
-      gather_planes(rows, size.num_cells, buffer);
+      gather_planes(rows, slab.num_cells, buffer);
     } else {
-      gather_cells(rows.of[0], channels.cell_stride, channels.count - item.channel, size.num_cells, buffer);
+      gather_cells(rows.of[0], channels.cell_stride, channels.count - item.channel, slab.num_cells, buffer);
     }
-    const uint8_t* cells = item.cells;
-    const float* points = item.points;
-    for (int64_t g = 0; g < size.num_groups; ++g) {
-      const Group& group = item.groups[g];
-      body(buffer, item.channel, item.first_cell, group, cells, points);
-      cells += padded(group.num_entries);
-      if (points != nullptr) points += padded(group.num_entries);
+    body(buffer, item, slab);
+  }
+}
+
+// Calls body(piece, points) for the pieces of an item.
+template <class Body>
+ACE3D_INLINE void for_each_piece(const Item& item, const Slab& slab, const Body& body) {
+  const Piece* piece = item.pieces;
+  const float* points = item.points;
+  for (const int32_t number : slab.num_pieces) {
+    for (const Piece* end = piece + number; piece < end; ++piece) {
+      body(*piece, points == nullptr ? 1.0f : *points++);
     }
   }
 }

@@ -34,7 +34,10 @@ void for_each_strip(const RegionPoolShape& shape, int64_t width, const Body& bod
                [&](int64_t begin, int64_t end) { body(begin, end, strip_of); });
 }
 
-int64_t strip_width(const RegionPoolShape& shape) {
+// Planes are read a block of channels at a time, which keeps its totals in a cache; where channels lie side
+// by side the blocks of a strip are read together.
+int64_t strip_width(const RegionPoolShape& shape, bool channels_last) {
+  if (!channels_last) return kBlockChannels;
   const int64_t blocks = blocks_of(shape.num_channels);
   const int64_t in_memory = kStripValues / (shape.num_regions * kBlockChannels + 1);
   const int64_t for_all = num_threads() == 1 ? blocks : blocks * shape.num_clips / (2 * num_threads());
@@ -60,15 +63,19 @@ void region_pool_cpu(const FeatureGrid<T>& features, const int32_t* labels, cons
   for (int64_t clip = 0; clip < shape.num_clips; ++clip) {
     for (const Part& part : clips[clip]) part.add_to_counts(counts + clip * num_regions);
   }
-  const int64_t width = strip_width(shape), stride = num_regions * kBlockChannels;
+  const int64_t width = strip_width(shape, features.channels_last), stride = num_regions * kBlockChannels;
   for_each_strip(shape, width, [&](int64_t begin, int64_t end, const auto& strip_of) {
     std::vector<double> totals(blocks_of(width) * stride);
+    std::vector<Sum<T>> sums;  // zeros
     for (int64_t job = begin; job < end; ++job) {
       const Strip strip = strip_of(job);
       std::fill(totals.begin(), totals.end(), 0.0);
       const Channels<const T> channels = channels_of(features.data, features.channels_last, shape, strip);
       for (const Part& part : clips[strip.clip]) {
-        ACE3D_DISPATCH(sum_slabs, channels, part.slabs(), num_regions, totals.data());
+        const Slabs slabs = part.slabs();
+        const auto num_sums = static_cast<size_t>(width * slabs.num_regions);
+        if (sums.size() < num_sums) sums.resize(num_sums);
+        ACE3D_DISPATCH(sum_slabs, channels, slabs, num_regions, sums.data(), totals.data());
       }
       const int64_t first_region = strip.clip * num_regions;
       ACE3D_DISPATCH(write_totals, totals.data(), mean ? counts + first_region : nullptr, num_regions,
@@ -83,7 +90,7 @@ void region_max_cpu(const FeatureGrid<T>& features, const int32_t* labels, const
                     T* values, int32_t* cells) {
   const int64_t num_regions = shape.num_regions;
   const auto clips = find_slabs(labels, shape);
-  const int64_t width = strip_width(shape), stride = num_regions * kBlockChannels;
+  const int64_t width = strip_width(shape, features.channels_last), stride = num_regions * kBlockChannels;
   for_each_strip(shape, width, [&](int64_t begin, int64_t end, const auto& strip_of) {
     std::vector<Sum<T>> best(blocks_of(width) * stride);
     std::vector<CellIndex<T>> at(best.size());

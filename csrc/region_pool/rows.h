@@ -1,4 +1,5 @@
-// The 16 channels of a cell as a few vectors, and eight channels of eight cells turned into rows and back.
+// The 16 channels of a cell as a few vectors, and how channels of eight cells become rows and rows become
+// channels.
 #pragma once
 
 #include "common/half.h"
@@ -99,46 +100,44 @@ ACE3D_INLINE void store_eight(BFloat16* to, Floats v) {
   for (int i = 0; i < kLanes; ++i) narrow(v[i], to[i]);
 }
 
-// Rows to columns.
-ACE3D_INLINE void transpose(Floats r[8]) {
-#if defined(__AVX2__)
-  __m256 a[8], b[8];
-  for (int i = 0; i < 8; i += 2) {
-    a[i] = _mm256_unpacklo_ps((__m256)r[i], (__m256)r[i + 1]);
-    a[i + 1] = _mm256_unpackhi_ps((__m256)r[i], (__m256)r[i + 1]);
-  }
-  for (int i = 0; i < 8; i += 4) {
-    b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
-    b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xee);
-    b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
-    b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xee);
-  }
+// Eight rows to columns. In two steps: within four rows, `to` holding columns 0 and 4, 1 and 5...; and
+// between the halves of two such.
+ACE3D_INLINE void transpose_four(const Floats* rows, Floats* to) {
+  transpose_halves(rows[0], rows[1], rows[2], rows[3], to);
+}
+
+ACE3D_INLINE void join_columns(const Floats* upper, const Floats* lower, Floats* columns) {
   for (int i = 0; i < 4; ++i) {
-    r[i] = (Floats)_mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
-    r[i + 4] = (Floats)_mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
+    columns[i] = __builtin_shufflevector(upper[i], lower[i], 0, 1, 2, 3, 8, 9, 10, 11);
+    columns[i + 4] = __builtin_shufflevector(upper[i], lower[i], 4, 5, 6, 7, 12, 13, 14, 15);
   }
-#else
-  for (int i = 0; i < 8; ++i) {
-    for (int j = 0; j < i; ++j) {
-      const float x = r[i][j];
-      r[i][j] = r[j][i];
-      r[j][i] = x;
-    }
-  }
-#endif
 }
 
-// Eight cells of eight channels into the buffer; `planes`: where those of the channels begin.
+// Eight cells of four channels, as transpose_four leaves them; `planes`: where those of the channels begin.
 template <class T>
-ACE3D_INLINE void transpose_in(const T* const* planes, int64_t cell, float* to) {
-  Floats r[8];
-  for (int i = 0; i < 8; ++i) r[i] = load_eight(planes[i] + cell);
-  transpose(r);
-  for (int i = 0; i < 8; ++i) store(to + i * kBlockChannels, r[i]);
+ACE3D_INLINE void load_four(const T* const* planes, int64_t cell, Floats* to) {
+  Floats rows[4];
+  for (int i = 0; i < 4; ++i) rows[i] = load_eight(planes[i] + cell);
+  transpose_four(rows, to);
 }
 
+// kTiles times eight cells of eight channels into the buffer. Four planes are done with before the next four
+// are read: planes often lie a multiple of 4 KB apart, and more lines would push each other out of the first
+// cache.
+template <int kTiles, class T>
+ACE3D_INLINE void transpose_in(const T* const* planes, int64_t cell, float* to) {
+  Floats upper[4 * kTiles], lower[4], columns[8];
+  for (int tile = 0; tile < kTiles; ++tile) load_four(planes, cell + 8 * tile, upper + 4 * tile);
+  for (int tile = 0; tile < kTiles; ++tile) {
+    load_four(planes + 4, cell + 8 * tile, lower);
+    join_columns(upper + 4 * tile, lower, columns);
+    for (int i = 0; i < 8; ++i) store(to + (8 * tile + i) * kBlockChannels, columns[i]);
+  }
+}
+
+template <int kTiles>
 ACE3D_INLINE void transpose_in(const double* const* planes, int64_t cell, double* to) {
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 8 * kTiles; ++i) {
     for (int j = 0; j < 8; ++j) to[i * kBlockChannels + j] = planes[j][cell + i];
   }
 }
@@ -146,10 +145,12 @@ ACE3D_INLINE void transpose_in(const double* const* planes, int64_t cell, double
 // And back.
 template <class T>
 ACE3D_INLINE void transpose_out(const float* from, T* const* planes, int64_t cell) {
-  Floats r[8];
-  for (int i = 0; i < 8; ++i) r[i] = load(from + i * kBlockChannels);
-  transpose(r);
-  for (int i = 0; i < 8; ++i) store_eight(planes[i] + cell, r[i]);
+  Floats rows[8], upper[4], lower[4], columns[8];
+  for (int i = 0; i < 8; ++i) rows[i] = load(from + i * kBlockChannels);
+  transpose_four(rows, upper);
+  transpose_four(rows + 4, lower);
+  join_columns(upper, lower, columns);
+  for (int i = 0; i < 8; ++i) store_eight(planes[i] + cell, columns[i]);
 }
 
 ACE3D_INLINE void transpose_out(const double* from, double* const* planes, int64_t cell) {

@@ -1,4 +1,4 @@
-// The cells of a clip sorted by region, slab by slab: found once, used for every block of channels.
+// The pieces of a clip, slab by slab: found once, used for every block of channels.
 #pragma once
 
 #include <cstdint>
@@ -27,34 +27,38 @@ inline IndexRange labels_of_cell(int64_t cell, int64_t num_cells, int64_t num_vo
 class Part {
  public:
   Slabs slabs() const {
-    const float* points = points_.empty() ? nullptr : points_.data();
-    return {first_cell_, static_cast<int64_t>(sizes_.size()), sizes_.data(), groups_.data(), cells_.data(),
-            points};
+    return {first_cell_,
+            num_cells_,
+            static_cast<int64_t>(slabs_.size()),
+            static_cast<int64_t>(regions_.size()),
+            slabs_.data(),
+            pieces_.data(),
+            points_.empty() ? nullptr : points_.data(),
+            regions_.data()};
   }
 
   void add_to_counts(int64_t* counts) const {
-    for (size_t i = 0; i < groups_.size(); ++i) {
-      counts[groups_[i].region] += num_points_.empty() ? groups_[i].num_entries : num_points_[i];
-    }
+    for (size_t i = 0; i < regions_.size(); ++i) counts[regions_[i]] += num_points_[i];
   }
 
  private:
-  friend class SlabBuilder;
-  void clear(int64_t first_cell) {
+  friend class PartBuilder;
+  void clear(int64_t first_cell, int64_t num_cells) {
     first_cell_ = first_cell;
-    sizes_.clear();
-    groups_.clear();
-    num_points_.clear();
-    cells_.clear();
+    num_cells_ = num_cells;
+    slabs_.clear();
+    pieces_.clear();
     points_.clear();
+    regions_.clear();
+    num_points_.clear();
   }
 
-  int64_t first_cell_ = 0;
-  std::vector<SlabSize> sizes_;
-  std::vector<Group> groups_;
-  std::vector<int64_t> num_points_;  // of each group; empty where all grids are equal
-  std::vector<uint8_t> cells_;       // of each entry
-  std::vector<float> points_;        // of each entry; empty where all grids are equal: one each
+  int64_t first_cell_ = 0, num_cells_ = 0;
+  std::vector<Slab> slabs_;
+  std::vector<Piece> pieces_;
+  std::vector<float> points_;        // of each piece; empty where all grids are equal: one a cell
+  std::vector<int32_t> regions_;     // of the clip, for each region of the part
+  std::vector<int64_t> num_points_;  // of each region of the part
 };
 
 // The parts of every clip, in the order of the cells.

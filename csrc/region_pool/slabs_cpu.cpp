@@ -2,36 +2,43 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <cstring>
+#include <utility>
 
 #include "common/cpu.h"
 #include "common/parallel.h"
 
 namespace ace3d {
+namespace {
 
-constexpr int64_t kPartCells = 64 * kSlabCells;
-constexpr int32_t kStep = 16;  // entries are written so many at a time
+constexpr int64_t kPartCells = 128 * kSlabCells;  // the longest chain of sums in float is of 128 pieces
+constexpr int32_t kNone = -1;
 
-constexpr std::array<uint8_t, kSlabCells + kStep> cells_in_order() {
-  std::array<uint8_t, kSlabCells + kStep> cells{};
-  for (size_t i = 0; i < cells.size(); ++i) cells[i] = static_cast<uint8_t>(i);
-  return cells;
+// Number of cells -> place of that size.
+constexpr std::array<uint8_t, kSlabCells + 1> place_of_sizes() {
+  std::array<uint8_t, kSlabCells + 1> places{0, 0, 1, 2, 3};
+  for (size_t size = 5; size < places.size(); ++size) places[size] = size <= 8 ? 4 : 5;
+  return places;
 }
-constexpr std::array<uint8_t, kSlabCells + kStep> kCells = cells_in_order();
+constexpr std::array<uint8_t, kSlabCells + 1> kPlaceOfSize = place_of_sizes();
 
-// Builds the slabs of a clip.
-class SlabBuilder {
+// Number of cells -> one in the byte of that size.
+constexpr std::array<uint64_t, kSlabCells + 1> one_of_sizes() {
+  std::array<uint64_t, kSlabCells + 1> ones{};
+  for (size_t size = 1; size < ones.size(); ++size) ones[size] = uint64_t{1} << 8 * kPlaceOfSize[size];
+  return ones;
+}
+constexpr std::array<uint64_t, kSlabCells + 1> kOneOfSize = one_of_sizes();
+
+}  // namespace
+
+// Builds the parts of a clip.
+class PartBuilder {
  public:
-  explicit SlabBuilder(const RegionPoolShape& shape)
+  explicit PartBuilder(const RegionPoolShape& shape)
       : shape_(shape),
         equal_grids_(std::equal(shape.cells, shape.cells + 3, shape.voxels)),
-        mixed_maps_(shape.num_maps > 1 && shape.maps[0].first == shape.maps[1].first),
-        slot_of_region_(shape.num_regions, kNone) {
-    if (equal_grids_) {
-      row_entries_ = kSlabCells * (mixed_maps_ ? shape.num_maps : 1) + kStep;
-      return;
-    }
+        place_of_region_(shape.num_regions, kNone) {
+    if (equal_grids_) return;
     for (int axis = 0; axis < 3; ++axis) {
       for (int64_t cell = 0; cell < shape.cells[axis]; ++cell) {
         labels_[axis].push_back(labels_of_cell(cell, shape.cells[axis], shape.voxels[axis]));
@@ -41,115 +48,105 @@ class SlabBuilder {
 
   // Valid until the next call; its copies need no more memory than they fill.
   const Part& build(const int32_t* clip_labels, int64_t first_cell, int64_t end_cell) {
-    part_.clear(first_cell);
+    part_.clear(first_cell, end_cell - first_cell);
+    runs_.clear();
     for (int64_t cell = first_cell; cell < end_cell; cell += kSlabCells) {
       const auto num_cells = static_cast<int32_t>(std::min(kSlabCells, end_cell - cell));
-      const int32_t num_entries =
-          equal_grids_ ? add_runs(clip_labels, cell, num_cells) : add_points(clip_labels, cell, num_cells);
-      part_.sizes_.push_back({num_cells, static_cast<int32_t>(slots_.size()), num_entries});
-      for (const Slot& slot : slots_) slot_of_region_[slot.region] = kNone;
-      slots_.clear();
+      num_unsorted_ = 0;
+      std::fill_n(num_of_size_, kNumSizes, 0);
+      equal_grids_ ? add_runs(clip_labels, cell, num_cells) : add_points(clip_labels, cell, num_cells);
+      sort_pieces(num_cells);
     }
+    for (const int32_t region : part_.regions_) place_of_region_[region] = kNone;
     return part_;
   }
 
  private:
-  static constexpr int32_t kNone = -1;
-
-  // A region of the slab that is being built.
-  struct Slot {
-    int32_t region, num_entries;
-    int64_t num_points, to;
-    int32_t last_cell;
+  // Cells of a region that follow each other and hold as many of its points each, and the cell after them.
+  struct Run {
+    int32_t begin, last_cell;         // kNone: no cells
+    int64_t num_points, num_in_last;  // in each cell from `begin` to before the last one; in the last one
   };
 
-  static int32_t padded(int32_t num_entries) { return (num_entries + kQuad - 1) / kQuad * kQuad; }
-
   // kNone for background.
-  int32_t slot_of(int32_t label, const MapRegions& regions) {
+  int32_t region_of(int32_t label, const MapRegions& regions) {
     if (label < 0 || label >= regions.count) return kNone;
     const auto region = static_cast<int32_t>(regions.first + label);
-    int32_t& slot = slot_of_region_[region];
-    if (slot == kNone) {
-      slot = static_cast<int32_t>(slots_.size());
-      slots_.push_back({region, 0, 0, 0, kNone});
+    int32_t& place = place_of_region_[region];
+    if (place == kNone) {
+      place = static_cast<int32_t>(part_.regions_.size());
+      part_.regions_.push_back(region);
+      part_.num_points_.push_back(0);
     }
-    return slot;
+    return place;
   }
 
-  // Writes the entries of a slab to the part, where all grids are equal; returns their number. Each region
-  // first collects its runs of equal labels in a row of its own.
-  int32_t add_runs(const int32_t* clip_labels, int64_t first_cell, int32_t num_cells) {
+  // The pieces of a slab where all grids are equal: of each run a multiple of four cells, and the rest.
+  void add_runs(const int32_t* clip_labels, int64_t first_cell, int32_t num_cells) {
     for (int64_t map = 0; map < shape_.num_maps; ++map) {
       const int32_t* labels = clip_labels + map * shape_.num_cells() + first_cell;
-      uint64_t starts[(kSlabCells + 63) / 64];
-      ACE3D_DISPATCH(find_run_starts, labels, num_cells, starts);
-      int32_t begin = 0;
-      for (int32_t word = 0; word * 64 < num_cells; ++word) {
-        for (uint64_t left = starts[word]; left != 0; left &= left - 1) {
-          const int32_t cell = word * 64 + std::countr_zero(left);
-          if (cell > begin) add_run(labels[begin], shape_.maps[map], begin, cell);
-          begin = cell;
-        }
+      const MapRegions regions = shape_.maps[map];
+      uint8_t starts[kSlabCells + 9];
+      const int32_t num_runs = ACE3D_DISPATCH(find_runs, labels, num_cells, starts);
+      starts[num_runs] = static_cast<uint8_t>(num_cells);
+      if (unsorted_.size() < num_unsorted_ + 2 * kSlabCells) {
+        unsorted_.resize(2 * (unsorted_.size() + kSlabCells));
       }
-      add_run(labels[begin], shape_.maps[map], begin, num_cells);
+      Piece* to = unsorted_.data() + num_unsorted_;
+      uint64_t num_of_size = 0;  // a byte each
+      for (int32_t run = 0; run < num_runs; ++run) {
+        const int32_t begin = starts[run], size = starts[run + 1] - begin;
+        const int32_t rest = size % kQuad, whole = size - rest;
+        const int32_t region = region_of(labels[begin], regions);
+        if (region == kNone) continue;
+        part_.num_points_[region] += size;
+        *to = {region, begin, whole};
+        to += whole != 0;
+        *to = {region, begin + whole, rest};
+        to += rest != 0;
+        num_of_size += kOneOfSize[whole] + kOneOfSize[rest];
+      }
+      num_unsorted_ = to - unsorted_.data();
+      for (int i = 0; i < kNumSizes; ++i) num_of_size_[i] += num_of_size >> 8 * i & 0xff;
     }
-    int32_t num_entries = 0;
-    order_slots();
-    for (const int32_t index : order_) {
-      Slot& slot = slots_[index];
-      part_.groups_.push_back({slot.region, slot.num_entries});
-      slot.to = num_entries;
-      num_entries += padded(slot.num_entries);
-    }
-    const size_t first_entry = part_.cells_.size();
-    part_.cells_.resize(first_entry + num_entries + kStep);
-    for (const int32_t index : order_) {  // ascending: what is written beyond a row is overwritten later
-      const Slot& slot = slots_[index];
-      uint8_t* row = rows_.data() + index * row_entries_;
-      if (mixed_maps_) std::sort(row, row + slot.num_entries);
-      uint8_t* to = part_.cells_.data() + first_entry + slot.to;
-      for (int32_t i = 0; i < slot.num_entries; i += kStep) std::memcpy(to + i, row + i, kStep);
-      std::memset(to + slot.num_entries, kNoCell, kQuad);
-    }
-    part_.cells_.resize(first_entry + num_entries);
-    return num_entries;
   }
 
-  void add_run(int32_t label, const MapRegions& regions, int32_t begin, int32_t end) {
-    const int32_t index = slot_of(label, regions);
-    if (index == kNone) return;
-    const auto rows_end = static_cast<size_t>((index + 1) * row_entries_);
-    if (rows_.size() < rows_end) rows_.resize(rows_end);
-    Slot& slot = slots_[index];
-    uint8_t* to = rows_.data() + index * row_entries_ + slot.num_entries;
-    for (int32_t cell = begin; cell < end; cell += kStep, to += kStep) {
-      std::memcpy(to, kCells.data() + cell, kStep);
+  // Cells with as many points each.
+  void add_run(int32_t region, int32_t begin, int32_t end, int64_t num_points) {
+    const int32_t rest = (end - begin) % kQuad, whole = end - begin - rest;
+    part_.num_points_[region] += (end - begin) * num_points;
+    for (const auto& [first, size] : {std::pair{begin, whole}, std::pair{begin + whole, rest}}) {
+      if (size == 0) continue;
+      if (unsorted_.size() == num_unsorted_) {
+        unsorted_.resize(2 * num_unsorted_ + kSlabCells);
+        unsorted_points_.resize(unsorted_.size());
+      }
+      unsorted_[num_unsorted_] = {region, first, size};
+      unsorted_points_[num_unsorted_++] = static_cast<float>(num_points);
+      ++num_of_size_[kPlaceOfSize[size]];
     }
-    slot.num_entries += end - begin;
   }
 
-  // Groups of one quad first, then those of two: loops over groups of one size are predictable.
-  void order_slots() {
-    const size_t num_slots = slots_.size();
-    order_.resize(num_slots + 1);
-    others_.resize(2 * num_slots + 2);
-    int32_t* ends[3] = {order_.data(), others_.data(), others_.data() + num_slots + 1};
-    for (size_t i = 0; i < num_slots; ++i) {
-      const int32_t num_entries = slots_[i].num_entries;
-      for (int32_t* end : ends) *end = static_cast<int32_t>(i);
-      ends[0] += num_entries <= kQuad;
-      ends[1] += num_entries > kQuad && num_entries <= 2 * kQuad;
-      ends[2] += num_entries > 2 * kQuad;
+  // Moves the pieces of a slab to the part.
+  void sort_pieces(int32_t num_cells) {
+    Slab slab{num_cells, {}};
+    std::copy_n(num_of_size_, kNumSizes, slab.num_pieces);
+    part_.slabs_.push_back(slab);
+    const size_t first = part_.pieces_.size(), num_pieces = num_unsorted_;
+    part_.pieces_.resize(first + num_pieces);
+    if (!equal_grids_) part_.points_.resize(first + num_pieces);
+    Piece *pieces = part_.pieces_.data() + first, *to[kNumSizes] = {pieces};
+    for (int i = 1; i < kNumSizes; ++i) to[i] = to[i - 1] + num_of_size_[i - 1];
+    for (size_t i = 0; i < num_pieces; ++i) {
+      const Piece piece = unsorted_[i];
+      Piece* at = to[kPlaceOfSize[piece.num_cells()]]++;
+      *at = piece;
+      if (!equal_grids_) part_.points_[first + (at - pieces)] = unsorted_points_[i];
     }
-    int32_t* to = std::copy(others_.data(), ends[1], ends[0]);
-    std::copy(others_.data() + num_slots + 1, ends[2], to);
-    order_.resize(num_slots);
   }
 
-  // Writes the entries of a slab to the part, on any grids; returns their number.
-  int32_t add_points(const int32_t* clip_labels, int64_t first_cell, int32_t num_cells) {
-    points_.clear();
+  // The pieces of a slab on any grids.
+  void add_points(const int32_t* clip_labels, int64_t first_cell, int32_t num_cells) {
     const int64_t width = shape_.cells[2], height = shape_.cells[1];
     for (int32_t i = 0; i < num_cells; ++i) {
       const int64_t cell = first_cell + i;
@@ -163,62 +160,70 @@ class SlabBuilder {
             for (int64_t x = xs.begin; x < xs.end;) {
               const int64_t begin = x++;
               while (x < xs.end && labels[x] == labels[begin]) ++x;
-              add_point(slot_of(labels[begin], shape_.maps[map]), i, x - begin);
+              add_point(region_of(labels[begin], shape_.maps[map]), i, x - begin);
             }
           }
         }
       }
     }
-    int32_t num_entries = 0;
-    const size_t first_entry = part_.cells_.size();
-    for (Slot& slot : slots_) {
-      part_.groups_.push_back({slot.region, slot.num_entries});
-      part_.num_points_.push_back(slot.num_points);
-      slot.to = num_entries;
-      num_entries += padded(slot.num_entries);
+    for (const int32_t region : touched_) {
+      end_run(region);
+      runs_[region].last_cell = kNone;
     }
-    part_.cells_.resize(first_entry + num_entries, kNoCell);
-    part_.points_.resize(first_entry + num_entries, 0.0f);
-    for (const CellPoints& points : points_) {
-      const size_t to = first_entry + slots_[points.slot].to++;
-      part_.cells_[to] = static_cast<uint8_t>(points.cell);
-      part_.points_[to] = static_cast<float>(points.count);
-    }
-    return num_entries;
+    touched_.clear();
   }
 
-  void add_point(int32_t index, int32_t cell, int64_t count) {
-    if (index == kNone) return;
-    Slot& slot = slots_[index];
-    slot.num_points += count;
-    if (slot.last_cell == cell) {
-      points_[slot.to].count += count;
+  void add_point(int32_t region, int32_t cell, int64_t count) {
+    if (region == kNone) return;
+    runs_.resize(part_.regions_.size(), {kNone, kNone, 0, 0});
+    Run& run = runs_[region];
+    if (run.last_cell == cell) {
+      run.num_in_last += count;
       return;
     }
-    slot.last_cell = cell;
-    slot.to = static_cast<int64_t>(points_.size());
-    ++slot.num_entries;
-    points_.push_back({index, cell, count});
+    if (run.last_cell == kNone) {
+      touched_.push_back(region);
+      run.begin = cell;
+    } else if (run.last_cell + 1 != cell) {
+      end_run(region);
+      run.begin = cell;
+    } else {
+      split_last(region);
+      run.num_points = run.num_in_last;
+    }
+    run.last_cell = cell;
+    run.num_in_last = count;
+  }
+
+  // Ends the run before its last cell, if that has another number of points.
+  void split_last(int32_t region) {
+    Run& run = runs_[region];
+    if (run.begin == run.last_cell || run.num_in_last == run.num_points) return;
+    add_run(region, run.begin, run.last_cell, run.num_points);
+    run.begin = run.last_cell;
+  }
+
+  void end_run(int32_t region) {
+    split_last(region);
+    const Run& run = runs_[region];
+    add_run(region, run.begin, run.last_cell + 1, run.num_in_last);
   }
 
   const RegionPoolShape& shape_;
-  const bool equal_grids_, mixed_maps_;  // mixed: a region may lie in several maps
-  std::vector<int32_t> slot_of_region_;
-  std::vector<Slot> slots_;
+  const bool equal_grids_;
+  std::vector<int32_t> place_of_region_;  // in the part
   Part part_;
 
-  // Equal grids.
-  int64_t row_entries_ = 0;
-  std::vector<uint8_t> rows_;  // of each slot
-  std::vector<int32_t> order_, others_;
+  // Of the slab that is being built.
+  std::vector<Piece> unsorted_;
+  std::vector<float> unsorted_points_;
+  size_t num_unsorted_ = 0;
+  int32_t num_of_size_[kNumSizes] = {};
 
   // Any grids.
-  struct CellPoints {
-    int32_t slot, cell;
-    int64_t count;
-  };
   std::vector<IndexRange> labels_[3];  // of each index of an axis of the cells
-  std::vector<CellPoints> points_;
+  std::vector<Run> runs_;              // of each region of the part
+  std::vector<int32_t> touched_;       // regions of the slab
 };
 
 std::vector<std::vector<Part>> find_slabs(const int32_t* labels, const RegionPoolShape& shape) {
@@ -226,7 +231,7 @@ std::vector<std::vector<Part>> find_slabs(const int32_t* labels, const RegionPoo
   std::vector<std::vector<Part>> clips(shape.num_clips);
   for (auto& parts : clips) parts.resize(parts_of_clip);
   parallel_for(0, shape.num_clips * parts_of_clip, 4, [&](int64_t begin, int64_t end) {
-    SlabBuilder builder(shape);
+    PartBuilder builder(shape);
     for (int64_t job = begin; job < end; ++job) {
       const int64_t clip = job / parts_of_clip, first_cell = job % parts_of_clip * kPartCells;
       clips[clip][job % parts_of_clip] =

@@ -1,1 +1,0 @@
-"""A benchmark on planted videos: are the explanations true?"""
