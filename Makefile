@@ -2,11 +2,12 @@
 # make setup   .venv with the package and its native build           make lint    ruff, mypy, clang-format
 # make bench   time the ops against the libraries they replace
 # make sanitize            the ops under the address, undefined-behaviour and thread sanitizers
+# make gpu-check           on a GPU machine: build beside its torch, CUDA tests, compute-sanitizer, benchmark
 # make fuzz [SECONDS=600]  wrong and right arguments for the ops
 PYTHON ?= python3
 BIN := .venv/bin
 NATIVE := CMakeLists.txt setup.py $(wildcard tools/*.py csrc/*.cpp csrc/*/*)
-CXX_FILES := $(wildcard csrc/*.cpp csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu tests/csrc/*.cpp tests/csrc/*.h tests/csrc/*/*.h)
+CXX_FILES := $(wildcard csrc/*.cpp csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu csrc/*/*.cuh tests/csrc/*.cpp tests/csrc/*.h tests/csrc/*/*.h)
 
 # Without an NVIDIA driver, torch without CUDA: a tenth of the download. A machine that tells pip where to find
 # packages is left to it.
@@ -17,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Worker threads that wait must not spin: on a busy machine they take the cores from those that work.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: setup demo test lint bench sanitize fuzz clean
+.PHONY: setup demo test lint bench sanitize fuzz gpu-check clean
 
 setup: .venv/ready
 
@@ -47,8 +48,11 @@ fuzz: SECONDS ?= 60
 fuzz: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/fuzz_ops.py --seconds $(SECONDS)
 
+gpu-check:
+	$(PYTHON) tools/gpu_check.py
+
 bench: setup
-	for file in benchmarks/bench_*.py; do OMP_NUM_THREADS=1 $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out %/bench_cuda.py,$(wildcard benchmarks/bench_*.py)); do OMP_NUM_THREADS=1 $(BIN)/python $$file || exit 1; done
 
 clean:
 	rm -rf build .venv ace3d_fast/*.so

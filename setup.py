@@ -66,6 +66,7 @@ class CMakeBuild(build_ext):
             f"-DACE3D_TORCH={torch}",
             f"-DACE3D_VERSION={self.distribution.get_version()}",
             f"-DACE3D_CUDA={os.environ.get('ACE3D_CUDA', 'AUTO')}",
+            f"-DACE3D_CUDA_ARCHITECTURES={os.environ.get('ACE3D_CUDA_ARCHITECTURES', '')}",
             f"-DACE3D_SANITIZE={sanitize}",
         ]
         subprocess.run(configure, check=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from ace3d_fast.api import explain
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops import reference
 from ace3d_fast.store import RunFolder
+from ace3d_fast.threads import one_torch_thread
 from ace3d_fast.types import Progress, Video
 from ace3d_fast.video.inputs import list_videos
 
@@ -83,7 +83,7 @@ def compare_backends(
     """
     paths = [videos] if isinstance(videos, str | Path) else list(videos)
     chosen = _first_of_each_class(list_videos(paths), max_videos)
-    with tempfile.TemporaryDirectory() as folder, _one_thread():
+    with tempfile.TemporaryDirectory() as folder, one_torch_thread():
         table = Path(folder) / "videos.csv"
         rows = [(str(v.path.resolve()), v.label, v.group) for v in chosen]
         pd.DataFrame(rows, columns=["path", "label", "group"]).to_csv(table, index=False)
@@ -104,16 +104,6 @@ def _first_of_each_class(videos: Sequence[Video], most: int | None) -> list[Vide
         if most is None or counts[video.label] <= most:
             chosen.append(video)
     return chosen
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _check_agreement(run: RunFolder) -> dict[str, float]:

@@ -43,7 +43,7 @@ def evaluate_run(
                 options.evaluation,
                 seed=options.seed,
                 progress=steps.progress,
-            )
+            ).table(options.evaluation.num_bootstrap, options.seed)
             for fill in options.evaluation.fills
         ]
     steps.progress.finish()

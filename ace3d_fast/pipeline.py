@@ -9,6 +9,7 @@ from torch import nn
 
 from ace3d_fast import __version__
 from ace3d_fast.config import RunOptions
+from ace3d_fast.controls import pooled_against_masked, sampled_regions
 from ace3d_fast.evaluation import evaluate_run, measure_run_motion
 from ace3d_fast.learn.splits import MIN_VIDEOS, split_videos
 from ace3d_fast.models.labels import read_labels
@@ -78,16 +79,19 @@ def run_pipeline(
         split = splits[options.target_class]
         found = steps.cluster(described, splits)
         plan, matrix = steps.plan(described, found, split), None
+        sample = sampled_regions(steps, described)
         if options.concepts.vocabulary == "shared" and options.scores.measure_effects:
             shared = plan_vocabulary(steps, described, found, splits)
-            responses = steps.measure(described, plan, shared)
+            responses = steps.measure(described, plan, shared, sample)
             if responses is not None:
                 matrix = score_vocabulary(steps, described, shared, responses, splits)
         else:
-            responses = steps.measure(described, plan)
+            responses = steps.measure(described, plan, sample)
         tested = steps.test(described, found, split, plan, responses)
         if responses is not None:
             measure_run_motion(steps, described, tested, plan, responses)
+            halo = pooled_against_masked(steps, described, responses, sample.alone, split)
+            tested.facts["pooled_against_masked"] = halo
         evaluation = evaluate_run(steps, described, tested, split, plan, responses)
         run.write_json("config.json", config)
         run.write_table("regions", described.regions)

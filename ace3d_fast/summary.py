@@ -38,7 +38,8 @@ def summarize(
     class_index : int
     split : Split
     facts : mapping
-        ``num_tested``, ``cluster_ami``, ``gradient_cosine`` and ``null_saturation``.
+        ``num_tested``, ``cluster_ami``, ``gradient_cosine``, ``null_saturation`` and, where effects were
+        measured, ``pooled_against_masked``.
     skipped : sequence of mapping
         ``video`` and ``reason`` of each video that could not be used.
     """

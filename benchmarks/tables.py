@@ -1,7 +1,8 @@
-"""README's tables of measured speed, made from the runs in ``benchmarks/results``.
+"""README's tables of what was measured, made from the runs in ``benchmarks/results``.
 
 README marks the place of a table by ``<!-- benchmark NAME -->`` and ``<!-- end -->``; it is made from
-``results/cpu_NAME.json``: a row per measured row, medians, and the ratio of each time to ours.
+``results/cpu_NAME.json``: a row per measured row, medians, and the ratio of each time to ours. The table
+``planted`` is made from ``results/planted.json``: the figures that have a bar, and those of other methods.
 
 Example: python benchmarks/tables.py --write
 """
@@ -53,10 +54,25 @@ def render(rows: list[dict[str, Any]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
+def render_figures(figures: list[dict[str, Any]]) -> str:
+    """A Markdown table of the planted benchmark: figures with intervals, bars, and what was counted."""
+    lines = [["measured", "of", "value", "95 % interval", "bar", "", "over"], ["---"] * 7]
+    for row in figures:
+        if row["bar"] or row["method"] not in ("calibrated", "network"):
+            met = {True: "met", False: "**not met**", None: ""}[row["met"]]
+            cells = [row["name"], row["method"], _share(row["value"])]
+            interval = "" if row["low"] is None else f"{_share(row['low'])} to {_share(row['high'])}"
+            lines.append([*cells, interval, row["bar"], met, row["unit"]])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
 def fill(text: str, results: Path) -> str:
     """``text`` with every marked table made anew."""
 
     def table(place: re.Match[str]) -> str:
+        if place[2] == "planted":
+            facts = json.loads((results / "planted.json").read_text(encoding="utf-8"))
+            return f"{place[1]}{render_figures(facts['figures'])}{place[3]}"
         facts = json.loads((results / f"cpu_{place[2]}.json").read_text(encoding="utf-8"))
         return f"{place[1]}{render(facts['rows'])}{place[3]}"
 
@@ -69,6 +85,10 @@ def _setting(name: str, value: Any) -> str:
     if isinstance(value, list):
         return (TIMES if name == "shape" else ", ").join(map(str, value))
     return str(value)
+
+
+def _share(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.3f}".replace("-0.000", "0.000")
 
 
 def _time(milliseconds: float | None) -> str:

@@ -13,6 +13,7 @@
 #include "color/color.h"
 #include "common/pages.h"
 #include "common/parallel.h"
+#include "common/slic_options.h"
 #include "common/tensors.h"
 #include "connectivity/connect_by_color.h"
 #include "connectivity/connectivity.h"
@@ -97,28 +98,6 @@ Tensor smooth_lab(const Tensor& frames, bool stretch, std::vector<double> sigma)
     }
   });
   return lab;
-}
-
-// The resolutions of one volume: `grids` holds for each the start, step and window of the seeds along T, H
-// and W, and `apart` how far apart centres are.
-std::vector<SlicMap> slic_maps(const std::vector<int64_t>& grids, const std::vector<int64_t>& num_centers,
-                               const std::vector<double>& apart) {
-  std::vector<SlicMap> maps(num_centers.size());
-  for (size_t map = 0; map < maps.size(); ++map) {
-    const int64_t* g = grids.data() + 9 * map;
-    maps[map] = {num_centers[map],
-                 {{g[0], g[1], g[2]}, {g[3], g[4], g[5]}},
-                 {g[6], g[7], g[8]},
-                 apart[map],
-                 nullptr,
-                 nullptr,
-                 nullptr};
-  }
-  return maps;
-}
-
-SlicOptions slic_options(double compactness, int64_t num_iterations, const std::vector<double>& spacing) {
-  return {compactness, {spacing[0], spacing[1], spacing[2]}, num_iterations, false, false};
 }
 
 // `centers` [clip, center of all resolutions, 3 + channels]. Returns labels and centres; where `centers` are

@@ -1,43 +1,18 @@
 // CUDA registration of the ops: unpack, allocate, launch on torch's current stream; no arithmetic.
-//
-// With ACE3D_EMULATED the same ops are registered for CPU tensors, in a namespace of their own, over kernels
-// that run on the CPU (tests/csrc/emulated_library.py).
 #define ACE3D_WITH_CUDA
-#include <torch/csrc/stable/accelerator.h>
-
 #include <tuple>
 #include <vector>
 
+#include "common/on_device.h"
 #include "common/tensors.h"
+#include "connectivity/connectivity.h"
+#include "region_overlap/region_overlap.h"
+#include "region_patches/region_patches.h"
 #include "region_pool/region_pool.h"
 #include "schemas.h"
 
-// Exists only in a CUDA torch; weak, so that this library links against and loads beside a CPU torch.
-extern "C" __attribute__((weak)) AOTITorchError aoti_torch_get_current_cuda_stream(int32_t device_index,
-                                                                                   void** stream);
-
 namespace ace3d {
 namespace {
-
-// The device of a tensor is the current one while this lives; `stream` is torch's current stream there.
-class OnDevice {
- public:
-#if defined(ACE3D_EMULATED)
-  explicit OnDevice(const Tensor&) {}
-#else
-  explicit OnDevice(const Tensor& tensor) : guard_(tensor.get_device_index()) {
-    STD_TORCH_CHECK(aoti_torch_get_current_cuda_stream != nullptr, "this torch was built without CUDA");
-    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(tensor.get_device_index(), &stream_));
-  }
-#endif
-  void* stream() const { return stream_; }
-
- private:
-#if !defined(ACE3D_EMULATED)
-  torch::stable::accelerator::DeviceGuard guard_;
-#endif
-  void* stream_ = nullptr;
-};
 
 std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& labels,
                                        std::vector<int64_t> num_regions, bool mean) {
@@ -59,18 +34,74 @@ std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& lab
   return {pooled, counts};
 }
 
-template <class Library>
-void register_ops(Library& library) {
-  library.impl("region_pool", TORCH_BOX(&region_pool));
+Tensor connect_maps(const Tensor& labels, const std::vector<int64_t>& min_sizes,
+                    const std::vector<int64_t>& max_sizes, bool repair, const Tensor& out) {
+  const OnDevice device(labels);
+  const int64_t num_clips = labels.size(0), num_maps = labels.size(1);
+  const VolumeShape shape = volume_of(labels);
+  STD_TORCH_CHECK(shape.num_voxels() <= kMaxConnectedVoxels,
+                  "enforce_connectivity on CUDA: expected at most 357,913,940 voxels in a volume");
+  std::vector<ConnectivityOptions> options(num_maps);
+  for (int64_t map = 0; map < num_maps; ++map) options[map] = {min_sizes[map], max_sizes[map], repair};
+  Tensor num_labels = torch::stable::new_empty(labels, {num_clips, num_maps}, ScalarType::Int);
+  Tensor work = torch::stable::new_empty(
+      labels, {connectivity_work_words(num_clips, num_maps, shape, repair)}, ScalarType::Int);
+  launch_enforce_connectivity(input<int32_t>(labels), num_clips, num_maps, shape, options.data(),
+                              output<int32_t>(out), output<int32_t>(num_labels), output<int32_t>(work),
+                              device.stream());
+  return num_labels;
+}
+
+std::tuple<Tensor, Tensor> enforce_connectivity(const Tensor& labels, std::vector<int64_t> min_sizes,
+                                                std::vector<int64_t> max_sizes, bool repair) {
+  Tensor out = torch::stable::empty_like(labels);
+  Tensor num_labels = connect_maps(labels, min_sizes, max_sizes, repair, out);
+  return {out, num_labels};
+}
+
+Tensor enforce_connectivity_(const Tensor& labels, std::vector<int64_t> min_sizes,
+                             std::vector<int64_t> max_sizes, bool repair) {
+  return connect_maps(labels, min_sizes, max_sizes, repair, labels);
+}
+
+Tensor region_overlap(const Tensor& a, const Tensor& b, int64_t num_a, int64_t num_b) {
+  const OnDevice device(a);
+  Tensor counts = torch::stable::new_zeros(a, {a.size(0), num_a, num_b}, ScalarType::Long);
+  launch_region_overlap(input<int32_t>(a), input<int32_t>(b), a.size(0), volume_of(a).num_voxels(), num_a,
+                        num_b, output<int64_t>(counts), device.stream());
+  return counts;
+}
+
+Tensor region_patches(const Tensor& frames, const Tensor& labels, std::vector<int64_t> regions,
+                      std::vector<int64_t> boxes, std::vector<int64_t> size, int64_t fill,
+                      std::vector<double> scale, std::vector<double> shift) {
+  const OnDevice device(frames);
+  const int64_t num_patches = static_cast<int64_t>(regions.size());
+  const RegionPatchesShape shape{volume_of(labels), labels.size(0), num_patches, {size[0], size[1], size[2]}};
+  STD_TORCH_CHECK(shape.clip.width <= kMaxPatchLine,
+                  "region_patches on CUDA: expected frames of at most 12288 columns");
+  const std::vector<RegionBox> cuts = region_boxes(regions, boxes);
+  Tensor patches =
+      torch::stable::new_empty(frames, {num_patches, size[0], size[1], size[2], 3}, ScalarType::Float);
+  Tensor work = work_bytes(frames, region_patches_work_bytes(shape));
+  launch_region_patches(input<uint8_t>(frames), input<int32_t>(labels), shape, cuts.data(),
+                        pixel_scale(fill, scale, shift), output<float>(patches), output<uint8_t>(work),
+                        device.stream());
+  return patches;
 }
 
 }  // namespace
 
 #if defined(ACE3D_EMULATED)
 STABLE_TORCH_LIBRARY(ace3d_emulated, library) { define_ops(library); }
-STABLE_TORCH_LIBRARY_IMPL(ace3d_emulated, CPU, library) { register_ops(library); }
-#else
-STABLE_TORCH_LIBRARY_IMPL(ace3d, CUDA, library) { register_ops(library); }
 #endif
+
+ACE3D_CUDA_OPS(library) {
+  library.impl("enforce_connectivity", TORCH_BOX(&enforce_connectivity));
+  library.impl("enforce_connectivity_", TORCH_BOX(&enforce_connectivity_));
+  library.impl("region_overlap", TORCH_BOX(&region_overlap));
+  library.impl("region_patches", TORCH_BOX(&region_patches));
+  library.impl("region_pool", TORCH_BOX(&region_pool));
+}
 
 }  // namespace ace3d

@@ -94,6 +94,11 @@ def test_the_summary_counts_the_input(run):
     summary = run.summary
     assert (summary["num_videos"], summary["num_target_videos"]) == (90, 15)
     assert (summary["accuracy"], summary["split"], summary["skipped"]) == (1.0, "thirds", [])
+    halo = summary["pooled_against_masked"]
+    mine = (run.regions["label"] == summary["target_class"]).sum()
+    assert halo["num_regions"] == max(20, round(0.05 * mine))
+    assert halo["cosine_low"] < halo["cosine"] < halo["cosine_high"] < 1
+    assert halo["spearman_low"] <= halo["spearman"] <= halo["spearman_high"]
 
 
 def test_timings_hold_the_stages(run):

@@ -179,6 +179,45 @@ def bootstrap_mean(
     return Interval(*(float(end) for end in interval))
 
 
+def bootstrap_spearman(pairs_by_group: Sequence[ArrayLike], *, num_draws: int, seed: int) -> Interval:
+    """Spearman correlation of pairs, with a 95 % bootstrap interval over groups.
+
+    Parameters
+    ----------
+    pairs_by_group : sequence of (2, n_g) float
+        Pairs of each group (video), which is drawn as a whole.
+    num_draws, seed : int
+
+    Returns
+    -------
+    Interval of floats
+        NaN where the ranks of a side are constant; ``low`` and ``high`` also below two groups.
+    """
+    from scipy.stats import rankdata
+
+    groups = [np.asarray(pairs, dtype=np.float64).reshape(2, -1) for pairs in pairs_by_group]
+
+    def correlate(parts: list[FloatArray]) -> float:
+        ranks = rankdata(np.concatenate(parts, axis=1), axis=1)
+        ranks -= ranks.mean(axis=1, keepdims=True)
+        scale = float(np.sqrt((ranks**2).sum(axis=1).prod()))
+        return float((ranks[0] * ranks[1]).sum()) / scale if scale > 0 else float("nan")
+
+    if not groups:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    observed = correlate(groups)
+    if len(groups) < 2:
+        return Interval(observed, float("nan"), float("nan"))
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(len(groups), size=(num_draws, len(groups)))
+    found = np.array([correlate([groups[i] for i in draw]) for draw in draws])
+    tail = _expanded_tail(len(groups), 0.95)
+    if not np.isfinite(found).any():
+        return Interval(observed, float("nan"), float("nan"))
+    low, high = np.nanquantile(found, [tail, 1 - tail])
+    return Interval(observed, float(low), float(high))
+
+
 def paired_bootstrap(
     differences: ArrayLike, *, num_draws: int = 10_000, seed: int, level: float = 0.95
 ) -> Interval:

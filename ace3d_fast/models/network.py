@@ -6,10 +6,10 @@ sizes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.names import nearest, plain
 from ace3d_fast.ops.region_patches import pixel_scale
 from ace3d_fast.types import Normalization
+
+Edit = Callable[[Tensor], Tensor]
+Target = Literal["logit", "margin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +129,39 @@ class Network:
             logits = self._logits(x)
         return _finite(Outputs(logits, seen.one().detach()), self.layer)
 
-    def gradients(self, x: Tensor, class_index: int) -> Outputs:
-        """As `forward`, with the gradient of a class's logit; only the part above the layer is gone back.
+    def edited(self, x: Tensor, edit: Edit) -> Tensor:
+        """Logits (N, K) of clips ``x`` where the network goes on with ``edit(activation)``, of its shape."""
+        with torch.no_grad(), _watch(self._part, self.layer, edit=edit) as seen:
+            logits = self._logits(x)
+        return _finite(Outputs(logits, seen.one()), self.layer).logits
+
+    def gradients(
+        self, x: Tensor, class_index: int, *, target: Target = "logit", edit: Edit | None = None
+    ) -> Outputs:
+        """As `forward`, with a gradient; only the part above the layer is gone back.
+
+        Parameters
+        ----------
+        x : (N, 3, T, H, W) float32
+        class_index : int
+        target : {"logit", "margin"}
+            Of what: the class's logit, or it minus the largest other one.
+        edit : callable, optional
+            The activation and the gradient are those at ``edit(activation)``.
 
         Raises
         ------
         InputError
             As `forward`; or where the logit does not depend on the layer.
         """
-        with torch.no_grad(), _watch(self._part, self.layer, differentiate=True) as seen:
+        with torch.no_grad(), _watch(self._part, self.layer, differentiate=True, edit=edit) as seen:
             logits = self._logits(x)
             leaf = seen.one()
             with torch.enable_grad():
                 total = logits[:, class_index].sum()
+                if target == "margin":
+                    others = torch.arange(logits.shape[1], device=logits.device) != class_index
+                    total = total - logits[:, others].amax(1).sum()
             gradient = None
             if total.requires_grad:
                 gradient = torch.autograd.grad(total, leaf, allow_unused=True)[0]
@@ -194,8 +217,10 @@ class _Seen:
 
 
 @contextmanager
-def _watch(part: nn.Module, layer: str, *, differentiate: bool = False) -> Iterator[_Seen]:
-    """Collect what ``part`` puts out; to ``differentiate``, the rest of the forward starts from a leaf.
+def _watch(
+    part: nn.Module, layer: str, *, differentiate: bool = False, edit: Edit | None = None
+) -> Iterator[_Seen]:
+    """Collect what ``part`` puts out, edited; to ``differentiate``, the rest starts from a leaf.
 
     The forward, which begins without gradients, has them above the layer.
     """
@@ -203,10 +228,11 @@ def _watch(part: nn.Module, layer: str, *, differentiate: bool = False) -> Itera
 
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
         grid = _grid(output, layer)
+        values = _copy(grid.values if edit is None else edit(grid.values.detach()))
         if not differentiate:
-            seen.grids.append(_copy(grid.values))
-            return None
-        leaf = _copy(grid.values.detach()).requires_grad_()
+            seen.grids.append(values)
+            return None if edit is None else grid.restore(values.clone())
+        leaf = values.detach().requires_grad_()
         seen.grids.append(leaf)
         torch.set_grad_enabled(True)
         return grid.restore(leaf.clone())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from torch.nn import functional as F
 
 from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.registry import KINETICS
+from ace3d_fast.threads import one_torch_thread
 from ace3d_fast.types import Progress, SilentProgress
 from ace3d_fast.video.decode import read_clips
 from ace3d_fast.video.inputs import list_videos
@@ -118,7 +117,7 @@ def train_planted_network(
         frames.append(torch.from_numpy(clip.frames))
         progress.advance()
     progress.finish()
-    with torch.random.fork_rng(devices=[]), _one_thread():
+    with torch.random.fork_rng(devices=[]), one_torch_thread():
         torch.manual_seed(seed)
         net = PlantedNet().train()
         parts = fast_parts(net)
@@ -142,23 +141,13 @@ def train_planted_network(
     return net.eval()
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def planted_accuracy(net: nn.Module, folder: str | Path) -> float:
     """Share of the clips of a folder of planted videos, decoded, that ``net`` classifies rightly."""
     right = []
     net.eval()
     for video in list_videos([folder]):
         clips = torch.stack([clip.network_frames for clip in read_clips(video, SAMPLING)])
-        with torch.no_grad(), _one_thread():
+        with torch.no_grad(), one_torch_thread():
             right.append(net(_normalized(clips)).argmax(1) == CLASSES.index(video.label))
     return float(torch.cat(right).float().mean())
 

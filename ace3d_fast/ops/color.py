@@ -63,7 +63,8 @@ def clips_to_lab(frames: Tensor, *, stretch: bool = True) -> Tensor:
     InputError
         Another shape or type.
     """
-    check_tensor("clips_to_lab", "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,))
+    dims = ("N", "T", "H", "W", "3")
+    check_tensor("clips_to_lab", "frames", frames, dims=dims, dtypes=(torch.uint8,), cpu=False)
     check_volume("clips_to_lab", "frames", frames[..., 0])
     check_flag("clips_to_lab", "stretch", stretch)
     lab: Tensor = torch.ops.ace3d.clips_to_lab(frames.contiguous(), stretch)

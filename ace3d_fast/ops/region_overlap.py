@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops._native import register_fake
-from ace3d_fast.ops.checks import check_count, check_tensor
+from ace3d_fast.ops.checks import check_beside, check_count, check_tensor
 
 
 def region_overlap(a: Tensor, b: Tensor, num_a: int, num_b: int) -> Tensor:
@@ -31,9 +31,10 @@ def region_overlap(a: Tensor, b: Tensor, num_a: int, num_b: int) -> Tensor:
     """
     where = "region_overlap"
     for name, labels in (("a", a), ("b", b)):
-        check_tensor(where, name, labels, dims=("N", "T", "H", "W"), dtypes=(torch.int32,))
+        check_tensor(where, name, labels, dims=("N", "T", "H", "W"), dtypes=(torch.int32,), cpu=False)
     if a.shape != b.shape:
         raise InputError(expected(where, "b", f"of shape {tuple(a.shape)}, as a", f"shape {tuple(b.shape)}"))
+    check_beside(where, "b", b, a)
     check_count(where, "num_a", num_a, least=0)
     check_count(where, "num_b", num_b, least=0)
     counts: Tensor = torch.ops.ace3d.region_overlap(a.contiguous(), b.contiguous(), num_a, num_b)

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops._native import register_fake
-from ace3d_fast.ops.checks import MAX_VOXELS, check_counts, check_tensor, check_volume, shown
+from ace3d_fast.ops.checks import MAX_VOXELS, check_beside, check_counts, check_tensor, check_volume, shown
 
 Numbers = Sequence[int] | NDArray[np.integer[Any]] | Tensor
 Rows = Sequence[Sequence[int]] | NDArray[np.integer[Any]] | Tensor
 WHERE = "region_patches"
+_MAX_CUDA_COLUMNS = 12288  # a line of pixels has to fit 48 KB of shared memory
 
 
 def region_patches(
@@ -71,14 +72,18 @@ def region_patches(
     (Keys 1981) of a = -0.5, pixel centres at half-integers, the kernel widened where an axis shrinks and cut
     off at the box, weights as 16-bit integers.
     """
-    check_tensor(WHERE, "frames", frames, dims=("T", "H", "W", "3"), dtypes=(torch.uint8,))
+    check_tensor(WHERE, "frames", frames, dims=("T", "H", "W", "3"), dtypes=(torch.uint8,), cpu=False)
     if isinstance(labels, Tensor) and labels.ndim == 3:
         labels = labels.unsqueeze(0)
-    check_tensor(WHERE, "labels", labels, dims=("S", "T", "H", "W"), dtypes=(torch.int32,))
+    check_tensor(WHERE, "labels", labels, dims=("S", "T", "H", "W"), dtypes=(torch.int32,), cpu=False)
     check_volume(WHERE, "labels", labels)
     if labels.shape[1:] != frames.shape[:3]:
         wanted = f"of the shape {tuple(frames.shape[:3])} of the frames"
         raise InputError(expected(WHERE, "labels", wanted, f"{tuple(labels.shape[1:])}"))
+    check_beside(WHERE, "labels", labels, frames)
+    if frames.device.type == "cuda" and frames.shape[2] > _MAX_CUDA_COLUMNS:
+        wanted = f"of at most {_MAX_CUDA_COLUMNS} columns on a GPU"
+        raise InputError(expected(WHERE, "frames", wanted, f"shape {tuple(frames.shape)}"))
     size = check_counts(WHERE, "size", size, least=1, length=3)
     numbers = _whole(regions, "regions", 1)
     box_rows = _whole(boxes, "boxes", 2)

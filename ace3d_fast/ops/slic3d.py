@@ -52,7 +52,8 @@ def slic3d(
     Parameters
     ----------
     volume : (N, C, T, H, W) float32, float64, float16 or bfloat16
-        Colours (Lab from 0 to 100) or any features, up to 64 channels. Half types are read as float32.
+        Colours (Lab from 0 to 100) or any features, up to 64 channels. Half types are read as float32. On a
+        GPU no float64, and labels are those of the CPU, bit for bit.
     num_regions : S integers
         About how many regions each of the S maps is to have.
     compactness : float
@@ -68,10 +69,10 @@ def slic3d(
         how far a centre reaches and what distances are measured in.
     exact : bool
         Labels of scikit-image's core, bit for bit, given the same image and type: sums are added in scan
-        order in the type of ``volume``. float64 is always exact.
+        order in the type of ``volume``. float64 is always exact. On the CPU only.
     adapt_compactness : bool
         SLICO: each supervoxel divides its colour distances by the largest one it has met (``slic_zero`` of
-        scikit-image). Exact, and as slow as scikit-image.
+        scikit-image). Exact, and as slow as scikit-image. On the CPU only.
 
     Returns
     -------
@@ -81,7 +82,7 @@ def slic3d(
     Raises
     ------
     InputError
-        Another shape or type, NaN or infinities, or an option out of range.
+        Another shape or type, NaN or infinities (not looked for on a GPU), or an option out of range.
 
     References
     ----------
@@ -92,10 +93,13 @@ def slic3d(
     counts = check_counts("slic3d", "num_regions", num_regions, least=1)
     distances = check_options("slic3d", volume, compactness, num_iterations, spacing)
     for name, flag in (("exact", exact), ("adapt_compactness", adapt_compactness)):
-        check_flag("slic3d", name, flag)
+        if check_flag("slic3d", name, flag) and volume.device.type == "cuda":
+            raise InputError(
+                expected("slic3d", name, "False on a GPU", "True", "move the volume to the CPU with .cpu()")
+            )
     options = (compactness, num_iterations, distances, exact, adapt_compactness)
     if mask is not None:
-        check_tensor("slic3d", "mask", mask, dims=("N", "T", "H", "W"), dtypes=(torch.bool,))
+        check_tensor("slic3d", "mask", mask, dims=("N", "T", "H", "W"), dtypes=(torch.bool,), cpu=False)
         if mask.shape != (volume.shape[0], *shape):
             raise InputError(expected("slic3d", "mask", "of the volume's shape", f"{tuple(mask.shape)}"))
         check_beside("slic3d", "mask", mask, volume)
@@ -192,7 +196,7 @@ def slic3d_frames(
         Another shape or type, or an option out of range.
     """
     where = "slic3d_frames"
-    check_tensor(where, "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,))
+    check_tensor(where, "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,), cpu=False)
     check_volume(where, "frames", frames[..., 0])
     distances = check_options(where, frames, compactness, num_iterations, spacing)
     maps, shape = _Maps(), frames.shape[1:4]
@@ -227,11 +231,11 @@ def _spread_over_mask(
     maps, parts = _Maps(), []
     dense_axes = 2 if volume.shape[1] > 1 else 3  # as scikit-image has it with and without channels
     for count in counts:
-        seeds, apart = mask_seeds(mask[0].numpy(), count, dense_axes=dense_axes)
+        seeds, apart = mask_seeds(mask[0].cpu().numpy(), count, dense_axes=dense_axes)
         maps.add(seed_grid(mask.shape[1:], len(seeds)), len(seeds), apart)
         parts.append(torch.from_numpy(seeds))
     rows = torch.cat(parts)
-    starts = torch.cat([rows, rows.new_zeros(len(rows), volume.shape[1])], dim=1)[None]
+    starts = torch.cat([rows, rows.new_zeros(len(rows), volume.shape[1])], dim=1)[None].to(volume.device)
     options = (compactness, num_iterations, spacing, exact, adapt_compactness)
     return _run(volume, mask, starts, maps, *options, settle_first=True, return_centers=False)[0]
 

@@ -26,14 +26,19 @@ _LARGEST_SPACING = 1e9
 
 
 def check_slic_volume(where: str, volume: Tensor) -> Tensor:
-    """A contiguous float32 or float64 volume, from one of any floating type."""
-    types = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-    check_tensor(where, "volume", volume, dims=("N", "C", "T", "H", "W"), dtypes=types)
+    """A contiguous float32 or float64 volume, from one of any floating type.
+
+    What lies on a GPU is not looked at: that would wait for it.
+    """
+    on_cpu = not isinstance(volume, Tensor) or volume.device.type != "cuda"
+    types = [torch.float32, *([torch.float64] if on_cpu else []), torch.float16, torch.bfloat16]
+    check_tensor(where, "volume", volume, dims=("N", "C", "T", "H", "W"), dtypes=types, cpu=on_cpu)
     check_volume(where, "volume", volume)
     if not 1 <= volume.shape[1] <= MAX_CHANNELS:
         got = f"shape {tuple(volume.shape)}"
         raise InputError(expected(where, "volume", f"with 1 to {MAX_CHANNELS} channels", got))
-    check_finite(where, "volume", volume)
+    if on_cpu:
+        check_finite(where, "volume", volume)
     return (volume if volume.dtype == torch.float64 else volume.float()).contiguous()
 
 
@@ -58,7 +63,7 @@ def check_options(
 
 def check_colors(where: str, name: str, colors: Tensor, compactness: float) -> None:
     """Refuse colours whose squares, divided by that of ``compactness``, float32 cannot hold."""
-    if colors.numel() == 0 or colors.device.type == "meta":
+    if colors.numel() == 0 or colors.device.type != "cpu":
         return
     if colors.dtype == torch.uint8:
         largest = 255.0
@@ -79,11 +84,12 @@ def check_centers(where: str, centers: Sequence[Tensor], num_maps: int, volume: 
         raise InputError(expected(where, "centers", f"as a list for {num_maps} maps", fact))
     size = (volume.shape[0], 3 + volume.shape[1])
     for part in centers:
-        check_tensor(where, "centers", part, dims=("N", "K", "3 + C"), dtypes=(torch.float32, torch.float64))
+        dims, types = ("N", "K", "3 + C"), (torch.float32, torch.float64)
+        check_tensor(where, "centers", part, dims=dims, dtypes=types, cpu=False)
         check_beside(where, "centers", part, volume)
         if (part.shape[0], part.shape[2]) != size or part.shape[1] < 1:
             wanted = f"of shape ({size[0]}, K, {size[1]}) with K at least 1"
             raise InputError(expected(where, "centers", wanted, f"shape {tuple(part.shape)}"))
-        if part.device.type != "meta" and bool(torch.isinf(part).any()):
+        if part.device.type == "cpu" and bool(torch.isinf(part).any()):
             raise InputError(expected(where, "centers", "free of infinities", "some"))
     return torch.cat([part.double() for part in centers], dim=1).contiguous()

@@ -34,9 +34,8 @@ def gaussian_smooth(volume: Tensor, sigma: float | Sequence[float]) -> Tensor:
         Another shape or type, or a sigma that is negative or too wide.
     """
     where = "gaussian_smooth"
-    check_tensor(
-        where, "volume", volume, dims=("N", "C", "T", "H", "W"), dtypes=(torch.float32, torch.float64)
-    )
+    dims, dtypes = ("N", "C", "T", "H", "W"), (torch.float32, torch.float64)
+    check_tensor(where, "volume", volume, dims=dims, dtypes=dtypes, cpu=False)
     check_volume(where, "volume", volume)
     widths = _check_sigma(where, sigma)
     smoothed: Tensor = torch.ops.ace3d.gaussian_smooth(volume.contiguous(), list(widths))
@@ -64,7 +63,8 @@ def smooth_lab(frames: Tensor, sigma: float | Sequence[float], *, stretch: bool 
     InputError
         Another shape or type, or a sigma that is negative or too wide.
     """
-    check_tensor("smooth_lab", "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,))
+    dims = ("N", "T", "H", "W", "3")
+    check_tensor("smooth_lab", "frames", frames, dims=dims, dtypes=(torch.uint8,), cpu=False)
     check_volume("smooth_lab", "frames", frames[..., 0])
     check_flag("smooth_lab", "stretch", stretch)
     widths = _check_sigma("smooth_lab", sigma)

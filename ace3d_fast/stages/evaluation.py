@@ -34,6 +34,66 @@ class _ClipRegions:
         return frozenset(self.index[np.isin(self.concept, list(concepts))].tolist())
 
 
+@dataclass(frozen=True)
+class Curves:
+    """What the network says along the curves.
+
+    Attributes
+    ----------
+    fill : str
+        What stood where nothing was shown.
+    videos : tuple of str
+        Of each clip.
+    values : (clips, 2, 4, k + 1, 3) float64
+        By curve (`CURVES`), order (`ORDERS`), number of concepts and metric (`METRICS`), mean over draws.
+    first : (clips, 2, 4, k + 1) bool
+        Whether the class is recognised, in the first draw.
+    """
+
+    fill: str
+    videos: tuple[str, ...]
+    values: Floats
+    first: NDArray[np.bool_]
+
+    def table(self, num_bootstrap: int, seed: int) -> pd.DataFrame:
+        """Average over videos.
+
+        Returns
+        -------
+        DataFrame
+            A row per curve (``ssc`` adds to the fill, ``sdc`` removes), order and k: ``accuracy``,
+            ``probability``, ``logit``; ``low`` and ``high`` bound the accuracy. ``gap`` is the difference in
+            accuracy to the order ``random``, ``gap_area`` to ``area_matched`` (regions drawn at random until
+            their volume equals that of the top k), both positive where this order is better. Intervals are
+            95 % bootstraps over videos, paired. ``mcnemar_p``: exact McNemar test of the clips that only this
+            order or only ``area_matched`` (its first draw) gets right. Empty where nothing was evaluated.
+        """
+        columns = ["fill", "curve", "order", "k", *METRICS, "low", "high"]
+        columns += ["gap", "gap_low", "gap_high", "gap_area", "gap_area_low", "gap_area_high"]
+        columns += ["mcnemar_p", "num_videos"]
+        if not self.videos:
+            return pd.DataFrame(columns=columns)
+        names = np.array(self.videos)
+        values = np.stack([self.values[names == name].mean(axis=0) for name in sorted(set(self.videos))])
+        num_videos, accuracy = len(values), values[..., 0]
+        sign = np.array([1.0, -1.0])[None, :, None, None]
+        random, area = (accuracy[:, :, ORDERS.index(name), None] for name in ("random", "area_matched"))
+        stacked = np.stack([accuracy, sign * (accuracy - random), sign * (accuracy - area)], axis=-1)
+        bounds = paired_bootstrap(stacked, num_draws=num_bootstrap, seed=seed)
+        means = values.mean(axis=0)
+        rows = []
+        for c, curve in enumerate(CURVES):
+            for o, order in enumerate(ORDERS):
+                for k in range(values.shape[3]):
+                    at = (c, o, k)
+                    ends = [bounds.low[at][0], bounds.high[at][0]]
+                    gaps = [part[at][i] for i in (1, 2) for part in (bounds.mean, bounds.low, bounds.high)]
+                    p = mcnemar_p(self.first[:, c, o, k], self.first[:, c, ORDERS.index("area_matched"), k])
+                    rows.append([self.fill, curve, order, k, *means[at], *ends, *gaps, p, num_videos])
+        table = pd.DataFrame(rows, columns=columns)
+        return table.astype({"k": np.int32, "num_videos": np.int32})
+
+
 def evaluate_concepts(
     ranking: Sequence[int],
     regions: pd.DataFrame,
@@ -45,7 +105,7 @@ def evaluate_concepts(
     *,
     seed: int,
     progress: Progress,
-) -> pd.DataFrame:
+) -> Curves:
     """SSC and SDC: accuracy after adding or removing the regions of k concepts, k = 0 .. 5.
 
     Parameters
@@ -67,55 +127,12 @@ def evaluate_concepts(
 
     Returns
     -------
-    DataFrame
-        A row per curve (``ssc`` adds to the fill, ``sdc`` removes), order and k, averaged over videos:
-        ``accuracy``, ``probability``, ``logit``; ``low`` and ``high`` bound the accuracy. ``gap`` is the
-        difference in accuracy to the order ``random``, ``gap_area`` to ``area_matched`` (regions drawn at
-        random until their volume equals that of the top k), both positive where this order is better.
-        Intervals are 95 % bootstraps over videos, paired. ``mcnemar_p``: exact McNemar test of the clips
-        that only this order or only ``area_matched`` (its first draw) gets right. Empty without concepts.
+    Curves
+        Empty without concepts.
     """
-    values = measure_curves(
-        ranking, regions, clips, probe, load_clip, class_index, options, seed=seed, progress=progress
-    )
-    return summarize_curves(values, probe.fill, options.num_bootstrap, seed)
-
-
-@dataclass(frozen=True)
-class CurveValues:
-    """What the network says along the curves.
-
-    Attributes
-    ----------
-    videos : tuple of str
-        Of each clip.
-    values : (clips, 2, 4, k + 1, 3) float64
-        By curve (`CURVES`), order (`ORDERS`), number of concepts and metric (`METRICS`), mean over draws.
-    first : (clips, 2, 4, k + 1) bool
-        Whether the class is recognised, in the first draw.
-    """
-
-    videos: tuple[str, ...]
-    values: Floats
-    first: NDArray[np.bool_]
-
-
-def measure_curves(
-    ranking: Sequence[int],
-    regions: pd.DataFrame,
-    clips: pd.DataFrame,
-    probe: Probe,
-    load_clip: Callable[[str, int], SegmentedClip],
-    class_index: int,
-    options: EvaluationOptions,
-    *,
-    seed: int,
-    progress: Progress,
-) -> CurveValues:
-    """Forward what `evaluate_concepts` summarises; parameters as there."""
     shape = (0, len(CURVES), len(ORDERS), 1)
     if not ranking or clips.empty:
-        return CurveValues((), np.zeros((*shape, len(METRICS))), np.zeros(shape, dtype=np.bool_))
+        return Curves(probe.fill, (), np.zeros((*shape, len(METRICS))), np.zeros(shape, dtype=np.bool_))
     rng = np.random.default_rng(seed)
     most = min(options.max_concepts, len(ranking))
     orders = {
@@ -133,7 +150,7 @@ def measure_curves(
         measured.append(_measure(clip, sets, probe, class_index))
         progress.advance()
     values, first = (np.stack(parts) for parts in zip(*measured, strict=True))
-    return CurveValues(tuple(videos), values, first)
+    return Curves(probe.fill, tuple(videos), values, first)
 
 
 def _region_sets(
@@ -165,7 +182,7 @@ def _region_sets(
 def _measure(
     clip: SegmentedClip, sets: dict[str, list[list[frozenset[int]]]], probe: Probe, class_index: int
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """`CurveValues` of one clip; equal sets are forwarded once."""
+    """`Curves` of one clip; equal sets are forwarded once."""
     unique = sorted({s for order in sets.values() for draws in order for s in draws}, key=sorted)
     members = [sorted(s) for s in unique]
     logits = np.stack([probe.alone(clip, members).logits, probe.without(clip, members)])
@@ -180,31 +197,3 @@ def _measure(
     ]
     first = [[right[:, where[draws[0]]] for draws in sets[order]] for order in ORDERS]
     return np.moveaxis(np.array(picked, dtype=np.float64), 2, 0), np.moveaxis(np.array(first), 2, 0)
-
-
-def summarize_curves(found: CurveValues, fill: str, num_bootstrap: int, seed: int) -> pd.DataFrame:
-    """Average over videos, with intervals; the table of `evaluate_concepts`."""
-    columns = ["fill", "curve", "order", "k", *METRICS, "low", "high"]
-    columns += ["gap", "gap_low", "gap_high", "gap_area", "gap_area_low", "gap_area_high"]
-    columns += ["mcnemar_p", "num_videos"]
-    if not found.videos:
-        return pd.DataFrame(columns=columns)
-    names = np.array(found.videos)
-    values = np.stack([found.values[names == name].mean(axis=0) for name in sorted(set(found.videos))])
-    num_videos, accuracy = len(values), values[..., 0]
-    sign = np.array([1.0, -1.0])[None, :, None, None]
-    random, area = (accuracy[:, :, ORDERS.index(name), None] for name in ("random", "area_matched"))
-    stacked = np.stack([accuracy, sign * (accuracy - random), sign * (accuracy - area)], axis=-1)
-    bounds = paired_bootstrap(stacked, num_draws=num_bootstrap, seed=seed)
-    means = values.mean(axis=0)
-    rows = []
-    for c, curve in enumerate(CURVES):
-        for o, order in enumerate(ORDERS):
-            for k in range(values.shape[3]):
-                at = (c, o, k)
-                ends = [bounds.low[at][0], bounds.high[at][0]]
-                gaps = [part[at][i] for i in (1, 2) for part in (bounds.mean, bounds.low, bounds.high)]
-                p = mcnemar_p(found.first[:, c, o, k], found.first[:, c, ORDERS.index("area_matched"), k])
-                rows.append([fill, curve, order, k, *means[at], *ends, *gaps, p, num_videos])
-    table = pd.DataFrame(rows, columns=columns)
-    return table.astype({"k": np.int32, "num_videos": np.int32})

@@ -19,11 +19,21 @@ void rgb_to_lab_cpu(const double* rgb, double* lab, int64_t num_pixels);
 void clips_to_lab_cpu(const uint8_t* frames, float* lab, int64_t num_clips, int64_t num_voxels, bool stretch);
 
 // What each of the 256 values of red, green and blue adds to X, Y and Z (of white: 1), the fourth is 0.
-struct LightTable {
+struct alignas(16) LightTable {
   float xyz[3][256][4];
 };
 
 // Of one clip.
 LightTable light_of_clip(const uint8_t* rgb, int64_t num_voxels, bool stretch);
+
+#if defined(ACE3D_WITH_CUDA)
+// Tables of all clips, in the first bytes of `work`, which holds light_table_bytes.
+int64_t light_table_bytes(int64_t num_clips);
+const LightTable* launch_light_tables(const uint8_t* frames, int64_t num_clips, int64_t num_voxels,
+                                      bool stretch, void* work, void* stream);
+
+void launch_clips_to_lab(const uint8_t* frames, const LightTable* tables, float* lab, int64_t num_clips,
+                         int64_t num_voxels, void* stream);
+#endif
 
 }  // namespace ace3d

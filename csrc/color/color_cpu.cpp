@@ -4,6 +4,7 @@
 
 #include "color/color.h"
 #include "color/color_simd.h"
+#include "color/light.h"
 #include "common/cpu.h"
 #include "common/parallel.h"
 
@@ -13,7 +14,7 @@ namespace {
 constexpr int64_t kGrain = 16384;
 
 template <class T>
-T linear_light(T value) {
+T linear_light_of(T value) {
   return value > T(0.04045) ? std::pow((value + T(0.055)) / T(1.055), T(2.4)) : value / T(12.92);
 }
 
@@ -27,18 +28,13 @@ struct Lab {
   T l, a, b;
 };
 
-// From linear light to X, Y and Z.
-constexpr double kXyzOfRgb[3][3] = {
-    {0.412453, 0.357580, 0.180423}, {0.212671, 0.715160, 0.072169}, {0.019334, 0.119193, 0.950227}};
-constexpr double kWhite[3] = {0.95047, 1.0, 1.08883};
-
 // From linear light to Lab.
 template <class T>
 Lab<T> lab_of(T r, T g, T b) {
   T curve[3];
   for (int k = 0; k < 3; ++k) {
-    const T sum = T(kXyzOfRgb[k][0]) * r + T(kXyzOfRgb[k][1]) * g + T(kXyzOfRgb[k][2]) * b;
-    curve[k] = lightness_curve(sum / T(kWhite[k]));
+    const T sum = T(xyz_of_rgb(k, 0)) * r + T(xyz_of_rgb(k, 1)) * g + T(xyz_of_rgb(k, 2)) * b;
+    curve[k] = lightness_curve(sum / T(xyz_of_white(k)));
   }
   return {T(116) * curve[1] - T(16), T(500) * (curve[0] - curve[1]), T(200) * (curve[1] - curve[2])};
 }
@@ -48,22 +44,13 @@ void convert(const T* rgb, T* lab, int64_t num_pixels) {
   parallel_for(0, num_pixels, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const T* from = rgb + 3 * i;
-      const Lab<T> color = lab_of(linear_light(from[0]), linear_light(from[1]), linear_light(from[2]));
+      const Lab<T> color =
+          lab_of(linear_light_of(from[0]), linear_light_of(from[1]), linear_light_of(from[2]));
       lab[3 * i] = color.l;
       lab[3 * i + 1] = color.a;
       lab[3 * i + 2] = color.b;
     }
   });
-}
-
-// Linear light of each of the 256 values, after the stretch from [low, high] to [0, 1].
-std::array<float, 256> light_table(double low, double high) {
-  std::array<float, 256> table{};
-  const double range = high > low ? high - low : 1.0;
-  for (int value = 0; value < 256; ++value) {
-    table[value] = static_cast<float>(linear_light<double>((value / 255.0 - low) / range));
-  }
-  return table;
 }
 
 }  // namespace
@@ -73,7 +60,8 @@ void rgb_to_lab_cpu(const float* rgb, float* lab, int64_t num_pixels) { convert(
 void rgb_to_lab_cpu(const double* rgb, double* lab, int64_t num_pixels) { convert(rgb, lab, num_pixels); }
 
 void rgb_to_lab_cpu(const uint8_t* rgb, float* lab, int64_t num_pixels) {
-  const std::array<float, 256> light = light_table(0.0, 1.0);
+  std::array<float, 256> light{};
+  for (int value = 0; value < 256; ++value) light[value] = static_cast<float>(light_of_byte(value, 0, 255));
   parallel_for(0, num_pixels, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const Lab<float> color = lab_of(light[rgb[3 * i]], light[rgb[3 * i + 1]], light[rgb[3 * i + 2]]);
@@ -90,13 +78,11 @@ LightTable light_of_clip(const uint8_t* rgb, int64_t num_voxels, bool stretch) {
     low = std::min(low, rgb[i]);
     high = std::max(high, rgb[i]);
   }
-  const double least = low / 255.0, range = high > low ? (high - low) / 255.0 : 1.0;
   LightTable table{};
   for (int value = 0; value < 256; ++value) {
-    const double light = linear_light<double>((value / 255.0 - least) / range);
+    const double linear = light_of_byte(value, low, high);
     for (int c = 0; c < 3; ++c) {
-      for (int k = 0; k < 3; ++k)
-        table.xyz[c][value][k] = static_cast<float>(kXyzOfRgb[k][c] / kWhite[k] * light);
+      for (int k = 0; k < 3; ++k) table.xyz[c][value][k] = xyz_of_light(linear, k, c);
     }
   }
   return table;

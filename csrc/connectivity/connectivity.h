@@ -27,4 +27,14 @@ struct ConnectivityOptions {
 int32_t enforce_connectivity_cpu(const int32_t* labels, VolumeShape shape, ConnectivityOptions options,
                                  int32_t* out);
 
+#if defined(ACE3D_WITH_CUDA)
+// Labels [num_clips, num_maps] volumes, num_labels alike; options [num_maps], all with or without `repair`.
+// A volume has at most kMaxConnectedVoxels; `work` as many 32-bit words as connectivity_work_words says.
+inline constexpr int64_t kMaxConnectedVoxels = INT32_MAX / 6 - 1;
+int64_t connectivity_work_words(int64_t num_clips, int64_t num_maps, VolumeShape shape, bool repair);
+void launch_enforce_connectivity(const int32_t* labels, int64_t num_clips, int64_t num_maps,
+                                 VolumeShape shape, const ConnectivityOptions* options, int32_t* out,
+                                 int32_t* num_labels, int32_t* work, void* stream);
+#endif
+
 }  // namespace ace3d

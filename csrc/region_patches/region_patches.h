@@ -38,4 +38,14 @@ struct PixelScale {
 void region_patches_cpu(const uint8_t* frames, const int32_t* labels, const RegionPatchesShape& shape,
                         const RegionBox* boxes, const PixelScale& pixels, float* patches);
 
+#if defined(ACE3D_WITH_CUDA)
+// `boxes` is memory of the host, and read before this returns; `work` holds region_patches_work_bytes. Lines
+// of the clip have at most kMaxPatchLine pixels.
+inline constexpr int64_t kMaxPatchLine = 12288;
+int64_t region_patches_work_bytes(const RegionPatchesShape& shape);
+void launch_region_patches(const uint8_t* frames, const int32_t* labels, const RegionPatchesShape& shape,
+                           const RegionBox* boxes, const PixelScale& pixels, float* patches, uint8_t* work,
+                           void* stream);
+#endif
+
 }  // namespace ace3d

@@ -70,4 +70,28 @@ void slic3d_fast_cpu(const float* volume, const uint8_t* mask, int64_t channels,
 void slic3d_bytes_cpu(const uint8_t* rgb, const LightTable& light, VolumeShape shape,
                       const SlicOptions& options, const SlicMap* maps, int64_t num_maps);
 
+#if defined(ACE3D_WITH_CUDA)
+// The labels of slic3d_fast_cpu and slic3d_bytes_cpu for clips one after the other; `maps` are those of the
+// first clip, and the centres of all maps of a clip lie side by side:
+//   labels  [clip, map, depth, height, width]     centers, moved_centers  [clip, centre, 3 + channels]
+// `work` holds slic3d_work_bytes.
+struct SlicClips {
+  int64_t num_clips, channels;
+  VolumeShape shape;
+  const double* centers;
+  double* moved_centers;
+  int32_t* labels;
+};
+
+int64_t slic3d_work_bytes(const SlicClips& clips, const SlicMap* maps, int64_t num_maps);
+
+void launch_slic3d(const float* volume, const uint8_t* mask, const SlicClips& clips,
+                   const SlicOptions& options, const SlicMap* maps, int64_t num_maps, void* work,
+                   void* stream);
+
+void launch_slic3d_bytes(const uint8_t* frames, const LightTable* tables, const SlicClips& clips,
+                         const SlicOptions& options, const SlicMap* maps, int64_t num_maps, void* work,
+                         void* stream);
+#endif
+
 }  // namespace ace3d

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "color/color_simd.h"
@@ -7,36 +6,15 @@
 #include "common/parallel.h"
 #include "smooth/smooth.h"
 #include "smooth/smooth_simd.h"
+#include "smooth/weights.h"
 
 namespace ace3d {
 namespace {
 
 constexpr int64_t kGrainVoxels = 16384;  // fewer are not worth a second thread
 
-// weights[d]: weight of the two samples at distance d; they sum to 1.
-template <class T>
-std::vector<T> gaussian_weights(double sigma) {
-  const int64_t radius = static_cast<int64_t>(4.0 * sigma + 0.5);
-  std::vector<double> weights(radius + 1);
-  double sum = 0;
-  for (int64_t d = radius; d >= 0; --d) {
-    weights[d] = std::exp(-0.5 / (sigma * sigma) * static_cast<double>(d * d));
-    sum += d == 0 ? weights[d] : 2 * weights[d];
-  }
-  std::vector<T> scaled(radius + 1);
-  for (int64_t d = 0; d <= radius; ++d) scaled[d] = static_cast<T>(weights[d] / sum);
-  return scaled;
-}
-
 int64_t planes_per_job(VolumeShape shape) {
   return std::max<int64_t>(1, kGrainVoxels / (shape.height * shape.width));
-}
-
-int64_t mirrored(int64_t index, int64_t size) {
-  const int64_t period = 2 * size;
-  index %= period;
-  if (index < 0) index += period;
-  return index < size ? index : period - 1 - index;
 }
 
 void weigh_rows(const float* const* rows, const float* weights, int64_t radius, int64_t width, float* out) {
@@ -58,8 +36,7 @@ struct Axis {
   std::vector<int64_t> mirror;
   int64_t size;
 
-  Axis(double sigma, int64_t size) : weights{T(1)}, size(size) {
-    if (sigma > 1e-15) weights = gaussian_weights<T>(sigma);
+  Axis(double sigma, int64_t size) : weights(gaussian_weights<T>(sigma)), size(size) {
     for (int64_t i = -radius(); i < size + radius(); ++i) mirror.push_back(mirrored(i, size));
   }
   int64_t radius() const { return static_cast<int64_t>(weights.size()) - 1; }

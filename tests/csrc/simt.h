@@ -3,9 +3,15 @@
 // Blocks run one after the other; the threads of a block are fibers that give way to each other at barriers
 // and at warp-wide exchanges. A barrier that some thread never reaches ends the program with a message, and
 // address and undefined-behaviour sanitizers see every access. It models neither memory ordering nor speed.
+// Here are blocks and fibers; simt_intrinsics.h holds what kernels call.
 #pragma once
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+#if !defined(__x86_64__)
 #include <ucontext.h>
+#endif
 
 #include <algorithm>
 #include <cmath>
@@ -17,12 +23,6 @@
 #include <memory>
 #include <vector>
 
-#define __global__
-#define __device__
-#define __host__
-#define __forceinline__ inline
-#define __shared__ static  // blocks run one at a time
-
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
 };
@@ -32,8 +32,50 @@ namespace simt {
 inline constexpr unsigned kWarp = 32;
 enum class State { kReady, kAtBlock, kAtWarp, kDone };
 
+// Where a fiber, or the scheduler, goes on. On x86-64 a switch saves what a call preserves and no more:
+// swapcontext asks the system for its signal mask each time, and the address sanitizer clears the stack.
+class Context {
+ public:
+#if defined(__x86_64__)
+  void start(char* stack, size_t size, void (*body)(), Context*) {
+    const auto top = (reinterpret_cast<uintptr_t>(stack) + size) & ~uintptr_t{15};
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_unpoison_memory_region(reinterpret_cast<void*>(top - 1024), 1024);  // of a body that ended here
+#endif
+    auto* at = reinterpret_cast<uint64_t*>(top);
+    *--at = 0;
+    *--at = reinterpret_cast<uint64_t>(body);
+    for (int i = 0; i < 6; ++i) *--at = 0;
+    at_ = at;
+  }
+  void leave_for(const Context& other) { swap(&at_, other.at_); }
+
+ private:
+  __attribute__((naked, noinline)) static void swap(void** /*save*/, void* /*load*/) {
+    __asm__(
+        "pushq %rbp; pushq %rbx; pushq %r12; pushq %r13; pushq %r14; pushq %r15\n"
+        "movq %rsp, (%rdi); movq %rsi, %rsp\n"
+        "popq %r15; popq %r14; popq %r13; popq %r12; popq %rbx; popq %rbp\n"
+        "ret");
+  }
+  void* at_ = nullptr;
+#else
+  void start(char* stack, size_t size, void (*body)(), Context* after) {
+    getcontext(&context_);
+    context_.uc_stack.ss_sp = stack;
+    context_.uc_stack.ss_size = size;
+    context_.uc_link = &after->context_;
+    makecontext(&context_, body, 0);
+  }
+  void leave_for(Context& other) { swapcontext(&context_, &other.context_); }
+
+ private:
+  ucontext_t context_;
+#endif
+};
+
 struct Fiber {
-  ucontext_t context;
+  Context context;
   std::unique_ptr<char[]> stack;
   State state = State::kReady;
   uint32_t mask = 0;   // lanes waited for
@@ -52,11 +94,7 @@ class Block {
       Fiber& fiber = fibers_[i];
       if (!fiber.stack) fiber.stack = std::make_unique<char[]>(kStackBytes);
       fiber.state = State::kReady;
-      getcontext(&fiber.context);
-      fiber.context.uc_stack.ss_sp = fiber.stack.get();
-      fiber.context.uc_stack.ss_size = kStackBytes;
-      fiber.context.uc_link = &scheduler_;
-      makecontext(&fiber.context, &Block::enter, 0);
+      fiber.context.start(fiber.stack.get(), kStackBytes, &Block::enter, &scheduler_);
     }
     while (step()) {
     }
@@ -83,18 +121,28 @@ class Block {
     return block;
   }
 
+  // The dynamic shared memory of a launch: exactly as large as asked for. Its content is not that of CUDA,
+  // which is undefined, but a pattern that no kernel can take for zeros.
+  void* shared() const { return shared_.get(); }
+  void reserve_shared(size_t bytes) {
+    shared_.reset(bytes == 0 ? nullptr : new char[bytes]);
+    if (bytes != 0) std::memset(shared_.get(), 0xa5, bytes);
+  }
+
  private:
   static void enter() {
     Block& block = current();
     (*block.body_)();
-    block.fibers_[block.running_].state = State::kDone;
+    Fiber& fiber = block.fibers_[block.running_];
+    fiber.state = State::kDone;
+    fiber.context.leave_for(block.scheduler_);
   }
 
   void wait(State state, uint32_t mask) {
     Fiber& fiber = fibers_[running_];
     fiber.state = state;
     fiber.mask = mask;
-    swapcontext(&fiber.context, &scheduler_);
+    fiber.context.leave_for(scheduler_);
   }
 
   bool step() {
@@ -103,7 +151,7 @@ class Block {
       if (fibers_[running_].state != State::kReady) continue;
       ran = true;
       thread = {static_cast<unsigned>(running_), 0, 0};
-      swapcontext(&scheduler_, &fibers_[running_].context);
+      scheduler_.leave_for(fibers_[running_].context);
     }
     if (release()) return true;
     const auto is_done = [](const Fiber& fiber) { return fiber.state == State::kDone; };
@@ -143,14 +191,17 @@ class Block {
     std::exit(3);
   }
 
-  ucontext_t scheduler_;
+  Context scheduler_;
   std::vector<Fiber> fibers_;
   size_t running_ = 0;
   const std::function<void()>* body_ = nullptr;
+  std::unique_ptr<char[]> shared_;
 };
 
-inline void launch(unsigned num_blocks, unsigned num_threads, const std::function<void()>& body) {
+inline void launch(unsigned num_blocks, unsigned num_threads, size_t shared_bytes,
+                   const std::function<void()>& body) {
   Block& block = Block::current();
+  block.reserve_shared(shared_bytes);
   block.block_size = {num_threads, 1, 1};
   block.grid_size = {num_blocks, 1, 1};
   for (unsigned i = 0; i < num_blocks; ++i) {
@@ -182,95 +233,3 @@ T value_of_lane(uint32_t mask, T value, unsigned lane) {
 }
 
 }  // namespace simt
-
-#define threadIdx (::simt::Block::current().thread)
-#define blockIdx (::simt::Block::current().block)
-#define blockDim (::simt::Block::current().block_size)
-#define gridDim (::simt::Block::current().grid_size)
-
-inline void __syncthreads() { simt::Block::current().sync_block(); }
-inline void __syncwarp(uint32_t mask = ~0u) { simt::Block::current().sync_warp(mask); }
-
-template <class T>
-T __shfl_sync(uint32_t mask, T value, int lane) {
-  return simt::value_of_lane(mask, value, static_cast<unsigned>(lane));
-}
-template <class T>
-T __shfl_down_sync(uint32_t mask, T value, unsigned delta) {
-  const unsigned lane = threadIdx.x % simt::kWarp;
-  return simt::value_of_lane(mask, value, lane + delta < simt::kWarp ? lane + delta : lane);
-}
-template <class T>
-T __shfl_xor_sync(uint32_t mask, T value, int bits) {
-  return simt::value_of_lane(mask, value, threadIdx.x % simt::kWarp ^ static_cast<unsigned>(bits));
-}
-inline uint32_t __ballot_sync(uint32_t mask, int predicate) {
-  uint64_t values[simt::kWarp];
-  simt::Block::current().exchange(mask, predicate != 0, values);
-  uint32_t bits = 0;
-  for (unsigned i = 0; i < simt::kWarp; ++i) bits |= static_cast<uint32_t>(values[i]) << i;
-  return bits;
-}
-template <class T>
-uint32_t __match_any_sync(uint32_t mask, T value) {
-  uint64_t values[simt::kWarp];
-  simt::Block::current().exchange(mask, simt::pack(value), values);
-  uint32_t bits = 0;
-  for (unsigned i = 0; i < simt::kWarp; ++i) {
-    bits |= static_cast<uint32_t>((mask >> i & 1) != 0 && values[i] == simt::pack(value)) << i;
-  }
-  return bits;
-}
-
-template <class T>
-T atomicAdd(T* at, T value) {
-  const T before = *at;
-  *at = before + value;
-  return before;
-}
-template <class T>
-T atomicMax(T* at, T value) {
-  const T before = *at;
-  *at = std::max(before, value);
-  return before;
-}
-template <class T>
-T atomicMin(T* at, T value) {
-  const T before = *at;
-  *at = std::min(before, value);
-  return before;
-}
-template <class T>
-T atomicExch(T* at, T value) {
-  const T before = *at;
-  *at = value;
-  return before;
-}
-template <class T>
-T atomicCAS(T* at, T expected, T value) {
-  const T before = *at;
-  if (before == expected) *at = value;
-  return before;
-}
-template <class T>
-T atomicOr(T* at, T value) {
-  const T before = *at;
-  *at = before | value;
-  return before;
-}
-inline int __popc(uint32_t bits) { return __builtin_popcount(bits); }
-inline int __clz(int bits) { return bits == 0 ? 32 : __builtin_clz(static_cast<unsigned>(bits)); }
-inline int __ffs(int bits) { return __builtin_ffs(bits); }
-inline int32_t __float_as_int(float value) { return simt::unpack<int32_t>(simt::pack(value)); }
-
-// --- what launchers ask of the runtime ---
-
-using cudaError_t = int;
-using cudaStream_t = void*;
-inline constexpr cudaError_t cudaSuccess = 0;
-inline const char* cudaGetErrorString(cudaError_t) { return "no error"; }
-inline cudaError_t cudaGetLastError() { return cudaSuccess; }
-inline cudaError_t cudaMemsetAsync(void* at, int value, size_t bytes, cudaStream_t) {
-  std::memset(at, value, bytes);
-  return cudaSuccess;
-}

@@ -4,12 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import false_discovery_control as scipy_bh
-from scipy.stats import kstest, ttest_rel
+from scipy.stats import kstest, spearmanr, ttest_rel
 
 from ace3d_fast.errors import InputError
 from ace3d_fast.learn.significance import (
     benjamini_hochberg,
     bootstrap_mean,
+    bootstrap_spearman,
     lowest_p,
     mcnemar_p,
     mean_pairwise_cosine,
@@ -199,3 +200,15 @@ def test_mcnemar_counts_the_pairs_that_differ():
     assert mcnemar_p(a, b) == pytest.approx(2 * 0.5**6)
     assert mcnemar_p(b, a) == mcnemar_p(a, b)
     assert mcnemar_p(a, a) == 1
+
+
+def test_rank_correlation_is_scipys_and_its_interval_holds_it():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, 12))
+    pairs = np.stack([x, x + rng.normal(size=(8, 12))], axis=1)
+    found = bootstrap_spearman(list(pairs), num_draws=500, seed=0)
+    assert found.mean == pytest.approx(spearmanr(*pairs.swapaxes(0, 1).reshape(2, -1)).statistic)
+    assert found.low < found.mean < found.high
+    assert found.high - found.low < 0.5
+    assert np.isnan(bootstrap_spearman([np.ones((2, 5))] * 3, num_draws=10, seed=0).mean)
+    assert np.isnan(bootstrap_spearman([pairs[0]], num_draws=10, seed=0).low)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from nets import Calls, Square, network
+from nets import PLAIN, Calls, Square, network
 from torch import nn
 from torch.nn import functional as F
 
@@ -222,3 +222,19 @@ def test_a_device_that_is_not_there_is_refused():
 def test_a_std_of_zero_is_refused():
     with pytest.raises(InputError, match="std to be positive"):
         Network(Square(), "grid", Normalization((0, 0, 0), (1, 0, 1)), ["a", "b"])
+
+
+def test_the_network_goes_on_with_the_edited_activation(clips):
+    net = Network(Square(), "grid", PLAIN, ["a", "b"])
+    whole = net.forward(clips)
+    torch.testing.assert_close(net.edited(clips, lambda a: 2 * a), 4 * whole.logits)
+    found = net.gradients(clips, 1, edit=lambda a: 3 * a)
+    torch.testing.assert_close(found.activation, 3 * whole.activation)
+    torch.testing.assert_close(found.gradient, 2 * 3 * whole.activation)
+
+
+def test_the_margin_is_measured_from_the_largest_other_logit(clips):
+    net = Network(Square(3), "grid", PLAIN, ["a", "b", "c"])
+    activation = net.forward(clips).activation
+    torch.testing.assert_close(net.gradients(clips, 1, target="margin").gradient, (2 - 3) * activation)
+    torch.testing.assert_close(net.gradients(clips, 2, target="margin").gradient, (3 - 2) * activation)

@@ -1,0 +1,1 @@
+"""A benchmark on planted videos: are the explanations true?"""

@@ -1,0 +1,51 @@
+"""Every CUDA op once on small clips, against the CPU: what compute-sanitizer is given to watch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from volumes import label_map, smooth_clip
+
+from ace3d_fast import ops
+
+FRAMES = smooth_clip((5, 37, 45), num_clips=2)
+MAPS = label_map((2, 2, 5, 37, 45), 12, low=-1)
+VOLUME = FRAMES.movedim(4, 1).float()
+
+CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "clips_to_lab": (ops.clips_to_lab, (FRAMES,)),
+    "smooth_lab": (lambda frames: ops.smooth_lab(frames, (1.0, 1.0, 1.0)), (FRAMES,)),
+    "gaussian_smooth": (lambda volume: ops.gaussian_smooth(volume, 1.0), (VOLUME,)),
+    "slic3d": (lambda volume: ops.slic3d(volume, [9, 40], compactness=20.0), (VOLUME / 3,)),
+    "enforce_connectivity": (
+        lambda maps: torch.cat([t.flatten() for t in ops.enforce_connectivity(maps, [9, 99], [300, 9999])]),
+        (MAPS,),
+    ),
+    "enforce_connectivity, as published": (
+        lambda maps: ops.enforce_connectivity(maps, [9, 900], [300, 9999], repair=False)[0],
+        (MAPS,),
+    ),
+    "region_overlap": (lambda a, b: ops.region_overlap(a, b, 12, 12), (MAPS[:, 0], MAPS[:, 1])),
+    "region_patches": (
+        lambda frames, maps: ops.region_patches(frames, maps, [1, 5], [[0, 3, 30, 0, 45]] * 2, (4, 20, 50)),
+        (FRAMES[0], MAPS[0]),
+    ),
+}
+
+
+def _check(name: str, op: Callable[..., Any], given: tuple[Tensor, ...]) -> None:
+    found, expected = op(*(tensor.cuda() for tensor in given)), op(*given)
+    torch.cuda.synchronize()
+    if expected.is_floating_point() and name.startswith("region"):
+        torch.testing.assert_close(found.cpu(), expected)
+    elif not torch.equal(found.cpu(), expected):
+        raise SystemExit(f"{name}: expected what the CPU gives, got {(found.cpu() != expected).sum()} others")
+
+
+if __name__ == "__main__":
+    for case, (function, arguments) in CASES.items():
+        _check(case, function, arguments)
+        print(case, "as on the CPU", flush=True)

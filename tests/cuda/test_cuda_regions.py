@@ -1,0 +1,88 @@
+"""Label maps and regions on a GPU give what they give on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from volumes import label_map
+
+from ace3d_fast.ops import enforce_connectivity, region_overlap, region_patches
+
+Result = tuple[Tensor, ...]
+Op = Callable[[Tensor], Result]
+
+
+def maps(shape: tuple[int, ...], seed: int = 0, *, low: int = 0) -> Tensor:
+    """Ragged labels with many small parts, (2, 3, T, H, W)."""
+    return label_map((2, 3, *shape), 40, seed, low=low)
+
+
+def patches(m: Tensor) -> Result:
+    """Forty patches of a clip whose colours follow from its labels."""
+    frames = torch.stack([m[0, 0] * 3, m[0, 1] * 5, m[0, 2] * 6], -1).clamp(0, 255).to(torch.uint8)
+    num_frames, height, width = frames.shape[:3]
+    regions = list(range(40))
+    boxes = [[0, 0, height - i % height, i % width, width] for i in regions]
+    return (region_patches(frames, m[0], regions, boxes, (num_frames, 40, 56), mean=(0.4, 0.5, 0.6)),)
+
+
+# From label maps (2, 3, T, H, W) to results that are the CPU's, bit for bit.
+OPS: dict[str, Op] = {
+    "connectivity": lambda m: enforce_connectivity(m, [0, 30, 4000], [10**6, 900, 10**6]),
+    "connectivity, as published": lambda m: enforce_connectivity(
+        m, [5, 30, 9000], [10**6, 400, 10**6], repair=False
+    ),
+    "overlap": lambda m: (region_overlap(m[:, 0], m[:, 1], 40, 37),),
+    "patches": patches,
+}
+SIZES = [(16, 112, 112), (32, 224, 224), (7, 45, 61), (1, 1, 70)]
+
+
+@pytest.mark.parametrize("low", [0, -2])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("name", OPS)
+def test_results_are_those_of_the_cpu(name, size, low):
+    labels = maps(size, low=low)
+    found, expected = OPS[name](labels.cuda()), OPS[name](labels)
+    for ours, right in zip(found, expected, strict=True):
+        assert torch.equal(ours.cpu(), right)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_a_side_stream_is_used(name):
+    labels = maps((16, 112, 112))
+    expected = OPS[name](labels)
+    pinned, stream = labels.pin_memory(), torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        found = OPS[name](pinned.cuda(non_blocking=True))
+    stream.synchronize()
+    for ours, right in zip(found, expected, strict=True):
+        assert torch.equal(ours.cpu(), right)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_runs_are_the_same(name):
+    labels = maps((16, 112, 112)).cuda()
+    first = OPS[name](labels)
+    for _ in range(5):
+        for again, before in zip(OPS[name](labels), first, strict=True):
+            assert torch.equal(again, before)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_a_graph_can_hold_it(name):
+    clips = [maps((16, 64, 64), seed).cuda() for seed in range(3)]
+    labels = clips[0].clone()
+    OPS[name](labels)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        found = OPS[name](labels)
+    for clip in clips:
+        labels.copy_(clip)
+        graph.replay()
+        for ours, right in zip(found, OPS[name](clip), strict=True):
+            assert torch.equal(ours, right)
