@@ -233,11 +233,6 @@ std::tuple<Tensor, Tensor> connect_by_color(const Tensor& labels, const Tensor& 
   return {out, num_labels};
 }
 
-template <class T>
-FeatureGrid<T> feature_grid(const Tensor& features) {
-  return {static_cast<const T*>(features.const_data_ptr()), is_channels_last(features)};
-}
-
 // Sums, float32 for half types, or with `mean` means in the type of the features.
 std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& labels,
                                        std::vector<int64_t> num_regions, bool mean) {

@@ -1,6 +1,7 @@
 // CUDA registration of the ops: unpack, allocate, launch on torch's current stream; no arithmetic.
 #define ACE3D_WITH_CUDA
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "common/on_device.h"
@@ -14,24 +15,72 @@
 namespace ace3d {
 namespace {
 
+// The types whose kernels exist: not float64.
+template <class Body>
+void with_pooled_type(ScalarType type, const Body& body) {
+  with_float_type(type, [&](auto zero) {
+    if constexpr (!std::is_same_v<decltype(zero), double>) {
+      body(zero);
+    } else {
+      STD_TORCH_CHECK(false, "region_pool on CUDA: expected float32, float16 or bfloat16");
+    }
+  });
+}
+
+RegionPoolShape cuda_pool_shape(const Tensor& labels, int64_t channels, const std::vector<int64_t>& grid,
+                                const std::vector<int64_t>& num_regions) {
+  STD_TORCH_CHECK(labels.size(1) <= kMaxCudaPoolMaps, "region_pool on CUDA: expected at most 64 label maps");
+  return region_pool_shape(labels, channels, grid, num_regions);
+}
+
 std::tuple<Tensor, Tensor> region_pool(const Tensor& features, const Tensor& labels,
                                        std::vector<int64_t> num_regions, bool mean) {
-  STD_TORCH_CHECK(features.scalar_type() == ScalarType::Float && features.is_contiguous(),
-                  "region_pool on CUDA: expected contiguous float32 features");
-  STD_TORCH_CHECK(num_regions.size() == 1, "region_pool on CUDA: expected one number of regions");
   const OnDevice device(features);
-  const RegionGrid grid{labels.size(0),
-                        features.size(1),
-                        labels.size(1),
-                        num_regions[0],
-                        {features.size(2), features.size(3), features.size(4)},
-                        {labels.size(2), labels.size(3), labels.size(4)}};
-  Tensor pooled = torch::stable::new_empty(features, {grid.num_clips, grid.num_regions, grid.num_channels});
-  Tensor counts = torch::stable::new_empty(labels, {grid.num_clips, grid.num_regions}, ScalarType::Long);
-  Tensor work = torch::stable::new_empty(labels, {region_pool_work_words(grid)}, ScalarType::Long);
-  launch_region_pool(input<float>(features), input<int32_t>(labels), grid, mean, output<float>(pooled),
-                     output<int64_t>(counts), output<int64_t>(work), device.stream());
+  const RegionPoolShape shape = cuda_pool_shape(labels, features.size(1), grid_of(features), num_regions);
+  const ScalarType type = features.scalar_type();
+  Tensor pooled = torch::stable::new_empty(features, {shape.num_clips, shape.num_regions, shape.num_channels},
+                                           mean ? type : ScalarType::Float);
+  Tensor counts = torch::stable::new_empty(labels, {shape.num_clips, shape.num_regions}, ScalarType::Long);
+  Tensor work = work_bytes(features, region_pool_work_bytes(shape));
+  with_pooled_type(type, [&](auto zero) {
+    using T = decltype(zero);
+    const auto pool = [&](auto* to) {
+      launch_region_pool(feature_grid<T>(features), input<int32_t>(labels), shape, mean, to,
+                         output<int64_t>(counts), output<uint8_t>(work), device.stream());
+    };
+    mean ? pool(output<T>(pooled)) : pool(output<float>(pooled));
+  });
   return {pooled, counts};
+}
+
+std::tuple<Tensor, Tensor> region_max(const Tensor& features, const Tensor& labels,
+                                      std::vector<int64_t> num_regions) {
+  const OnDevice device(features);
+  const RegionPoolShape shape = cuda_pool_shape(labels, features.size(1), grid_of(features), num_regions);
+  const std::vector<int64_t> sizes = {shape.num_clips, shape.num_regions, shape.num_channels};
+  Tensor values = torch::stable::new_empty(features, sizes);
+  Tensor cells = torch::stable::new_empty(labels, sizes);
+  Tensor work = work_bytes(features, region_max_work_bytes(shape));
+  with_pooled_type(features.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    launch_region_max(feature_grid<T>(features), input<int32_t>(labels), shape, output<T>(values),
+                      output<int32_t>(cells), output<uint8_t>(work), device.stream());
+  });
+  return {values, cells};
+}
+
+Tensor region_spread(const Tensor& grad_sums, const Tensor& labels, std::vector<int64_t> num_regions,
+                     std::vector<int64_t> grid, ScalarType type) {
+  const OnDevice device(grad_sums);
+  const RegionPoolShape shape = cuda_pool_shape(labels, grad_sums.size(2), grid, num_regions);
+  Tensor grad = torch::stable::new_empty(
+      grad_sums, {shape.num_clips, shape.num_channels, grid[0], grid[1], grid[2]}, type);
+  Tensor work = work_bytes(grad_sums, region_spread_work_bytes(shape));
+  with_pooled_type(type, [&](auto zero) {
+    launch_region_spread(input<float>(grad_sums), input<int32_t>(labels), shape, output<decltype(zero)>(grad),
+                         output<uint8_t>(work), device.stream());
+  });
+  return grad;
 }
 
 Tensor connect_maps(const Tensor& labels, const std::vector<int64_t>& min_sizes,
@@ -102,6 +151,8 @@ ACE3D_CUDA_OPS(library) {
   library.impl("region_overlap", TORCH_BOX(&region_overlap));
   library.impl("region_patches", TORCH_BOX(&region_patches));
   library.impl("region_pool", TORCH_BOX(&region_pool));
+  library.impl("region_max", TORCH_BOX(&region_max));
+  library.impl("region_spread", TORCH_BOX(&region_spread));
 }
 
 }  // namespace ace3d

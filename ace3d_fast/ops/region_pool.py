@@ -15,6 +15,7 @@ from ace3d_fast.ops.checks import check_count, check_counts, check_tensor, check
 Reduce = Literal["mean", "sum", "count", "max"]
 
 _REDUCES = ("mean", "sum", "count", "max")
+_MAX_CUDA_MAPS = 64
 _HALF_DTYPES = (torch.float16, torch.bfloat16)
 _DTYPES = (torch.float32, torch.float64, *_HALF_DTYPES)
 
@@ -41,7 +42,7 @@ def region_pool(
     Parameters
     ----------
     features : (N, C, T', H', W') float32, float64, float16 or bfloat16
-        Differentiable.
+        Differentiable. On a GPU not float64.
     labels : (N, T, H, W) or (N, S, T, H, W) int32
         Region of each voxel, in one map or in S maps; values outside ``[0, num_regions)`` are background.
     num_regions : int or sequence of int
@@ -112,11 +113,22 @@ def _check(features: Tensor, labels: Tensor, num_regions: int | Sequence[int]) -
         raise InputError(
             expected(where, "labels", f"on {features.device}, beside the features", str(labels.device))
         )
+    if features.device.type == "cuda":
+        _check_cuda(features, labels)
     if isinstance(num_regions, int):
         counts = [check_count(where, "num_regions", num_regions, least=0)]
     else:
         counts = check_counts(where, "num_regions", num_regions, least=0, length=labels.shape[1])
     return labels.contiguous(), counts
+
+
+def _check_cuda(features: Tensor, labels: Tensor) -> None:
+    if features.dtype == torch.float64:
+        wanted = "float32, float16 or bfloat16 on a GPU"
+        raise InputError(expected("region_pool", "features", wanted, "float64", "convert it with .float()"))
+    if labels.shape[1] > _MAX_CUDA_MAPS:
+        wanted = f"of at most {_MAX_CUDA_MAPS} maps on a GPU"
+        raise InputError(expected("region_pool", "labels", wanted, f"{labels.shape[1]}"))
 
 
 def _readable(features: Tensor) -> Tensor:
@@ -132,11 +144,8 @@ def _sum_dtype(dtype: torch.dtype) -> torch.dtype:
 def _spread(
     grad_sums: Tensor, labels: Tensor, num_regions: list[int], grid: list[int], dtype: torch.dtype
 ) -> Tensor:
-    device = grad_sums.device
-    if device.type == "cuda":  # a gather of a few values, done where its kernel is
-        grad_sums, labels = grad_sums.cpu(), labels.cpu()
     grad: Tensor = torch.ops.ace3d.region_spread(grad_sums.contiguous(), labels, num_regions, grid, dtype)
-    return grad.to(device)
+    return grad
 
 
 @register_fake("region_pool")

@@ -14,6 +14,17 @@ inline void check_cuda(cudaError_t error, const char* what) {
 
 inline constexpr int kThreadsPerBlock = 256;
 
+// Let launches of a kernel have so much dynamic shared memory: without this, 48 KB.
+template <class Kernel>
+void allow_shared(Kernel* kernel, int bytes) {
+#if defined(__CUDACC__)
+  check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+             "shared memory");
+#else
+  (void)kernel, (void)bytes;
+#endif
+}
+
 }  // namespace ace3d
 
 // Run KERNEL with so many blocks; errors of the launch itself are thrown. Compiled as C++

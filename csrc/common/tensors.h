@@ -45,6 +45,11 @@ inline bool is_channels_last(const Tensor& tensor) {
   return true;
 }
 
+template <class T>
+FeatureGrid<T> feature_grid(const Tensor& features) {
+  return {static_cast<const T*>(features.const_data_ptr()), is_channels_last(features)};
+}
+
 // Calls body(T{}) with the type of the elements, one of the floating-point types.
 template <class Body>
 void with_float_type(ScalarType type, const Body& body) {

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "common/half.h"
-#include "common/host_device.h"
 
 namespace ace3d {
 
@@ -67,19 +66,25 @@ template <class T>
 void region_spread_cpu(const Sum<T>* grad_sums, const int32_t* labels, const RegionPoolShape& shape,
                        T* grad_features);
 
-// A label map for the GPU: one numbering for all maps.
-struct RegionGrid {
-  int64_t num_clips, num_channels, num_maps, num_regions;
-  int64_t cells[3], voxels[3];
-  ACE3D_HOST_DEVICE int64_t num_cells() const { return cells[0] * cells[1] * cells[2]; }
-  ACE3D_HOST_DEVICE int64_t num_voxels() const { return voxels[0] * voxels[1] * voxels[2]; }
-};
-
 #if defined(ACE3D_WITH_CUDA)
-// `work` holds as many 64-bit words as region_pool_work_words says.
-int64_t region_pool_work_words(const RegionGrid& grid);
-void launch_region_pool(const float* features, const int32_t* labels, const RegionGrid& grid, bool mean,
-                        float* pooled, int64_t* counts, int64_t* work, void* stream);
+// On the GPU T is float, Half or BFloat16, and there are at most 64 maps and 2^31 - 1 regions and channels.
+// `work` holds as many bytes as the functions before each say. Sums are added in an order that depends on the
+// shapes alone; that of the CPU is another.
+inline constexpr int64_t kMaxCudaPoolMaps = 64;
+int64_t region_pool_work_bytes(const RegionPoolShape& shape);
+template <class T, class Out>
+void launch_region_pool(const FeatureGrid<T>& features, const int32_t* labels, const RegionPoolShape& shape,
+                        bool mean, Out* pooled, int64_t* counts, uint8_t* work, void* stream);
+
+int64_t region_max_work_bytes(const RegionPoolShape& shape);
+template <class T>
+void launch_region_max(const FeatureGrid<T>& features, const int32_t* labels, const RegionPoolShape& shape,
+                       T* values, int32_t* cells, uint8_t* work, void* stream);
+
+int64_t region_spread_work_bytes(const RegionPoolShape& shape);
+template <class T>
+void launch_region_spread(const float* grad_sums, const int32_t* labels, const RegionPoolShape& shape,
+                          T* grad_features, uint8_t* work, void* stream);
 #endif
 
 }  // namespace ace3d

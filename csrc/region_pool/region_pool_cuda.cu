@@ -1,127 +1,177 @@
-// region_pool on the GPU.
+// region_pool on the GPU: features are read once, whatever the number of maps.
 //
-//   features  [N, C, cells]   labels  [N, S, voxels]   pooled  [N, R, C]   counts  [N, R]
-//   work      [2, N, R, C] 64-bit integers: sums, and which of NaN, inf and -inf a sum has met
-//
-// One block owns one (clip, channel). It finds the largest magnitude of its features and adds them as whole
-// multiples of 2^-30 of the power of two above it, so that sums are the same in any order: bit for bit from
-// run to run. A value is off by at most 2^-31 of the largest one in its channel. Values that are not finite
-// reach the regions they lie in and no other.
-#include "common/launch.h"
-#define ACE3D_WITH_CUDA
-#include "region_pool/region_pool.h"
+// A warp takes 32 channels of a chunk of cells: a lane a channel. It brings 32 cells at a time to shared
+// memory, adds runs of cells of one region in a register and runs of a region in shared memory. What it has
+// of a region is written once a chunk; a thread for each region and channel then adds up the chunks, in
+// double. Every order is fixed by the shapes. A chunk with more regions than have room is read again for the
+// others.
+#include "region_pool/region_cells.cuh"
 
 namespace ace3d {
 namespace {
 
-using Word = unsigned long long;
+constexpr int kRoom = 48;  // regions whose sums a warp holds
+constexpr int kTileFloats = kGroupChannels * kTileStride;
+constexpr int kWarpFloats = kTileFloats + kRoom * kGroupChannels + 2 * kTileCells;
+constexpr int kSharedBytes = kWarpsPerBlock * kWarpFloats * 4;  // two blocks on a multiprocessor of 228 KB
 
-constexpr int kFractionBits = 30;
-constexpr Word kNan = 1, kInf = 2, kMinusInf = 4;
-
-__device__ __forceinline__ int64_t finer(int64_t a, int64_t b) { return a > b ? a : b; }
-
-// The points of the finer grid, and where features and labels have them.
-struct Points {
-  int64_t depth, height, width;
-  __device__ explicit Points(const RegionGrid& grid)
-      : depth(finer(grid.cells[0], grid.voxels[0])),
-        height(finer(grid.cells[1], grid.voxels[1])),
-        width(finer(grid.cells[2], grid.voxels[2])) {}
-  __device__ int64_t count() const { return depth * height * width; }
-  __device__ int64_t index(int64_t point, const int64_t size[3]) const {
-    const int64_t t = point / (height * width), y = point / width % height, x = point % width;
-    return (t * size[0] / depth * size[1] + y * size[1] / height) * size[2] + x * size[2] / width;
-  }
+// The cells of a tile in one slot: room of the region in the sums (-1: none), and the weight of the cell.
+struct TileSlot {
+  int32_t* rooms;
+  float* weights;
 };
 
-__global__ void count_points_kernel(const int32_t* __restrict__ labels, RegionGrid grid,
-                                    Word* __restrict__ counts) {
-  const Points points(grid);
-  const int64_t clip = blockIdx.x;
-  for (int64_t point = threadIdx.x; point < points.count(); point += blockDim.x) {
-    const int64_t voxel = points.index(point, grid.voxels);
-    for (int64_t map = 0; map < grid.num_maps; ++map) {
-      const int32_t region = labels[(clip * grid.num_maps + map) * grid.num_voxels() + voxel];
-      if (region >= 0 && region < grid.num_regions) {
-        atomicAdd(&counts[clip * grid.num_regions + region], Word{1});
+// Add a tile to the sums. A run is as long as regions stay the same.
+template <bool kWeighted>
+__device__ __forceinline__ void add_tile(const float* tile, const TileSlot& slot, float* sums) {
+  const int lane = WarpTeam().rank();
+  int32_t room = -1;
+  float run = 0.0f;
+  const auto end_run = [&] {
+    if (room >= 0) sums[room * kGroupChannels + lane] += run;
+    run = 0.0f;
+  };
+  for (int cell = 0; cell < kTileCells; cell += 4) {
+    const Four<float> values = *reinterpret_cast<const Four<float>*>(tile + lane * kTileStride + cell);
+    const Four<int32_t> rooms = *reinterpret_cast<const Four<int32_t>*>(slot.rooms + cell);
+    if (!kWeighted && rooms.at[0] == room && rooms.at[1] == room && rooms.at[2] == room &&
+        rooms.at[3] == room) {
+      run += (values.at[0] + values.at[1]) + (values.at[2] + values.at[3]);
+      continue;
+    }
+    for (int k = 0; k < 4; ++k) {
+      if (rooms.at[k] != room) {
+        end_run();
+        room = rooms.at[k];
+      }
+      run += kWeighted ? values.at[k] * slot.weights[cell + k] : values.at[k];
+    }
+  }
+  end_run();
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreadsPerBlock, 2)
+    sum_kernel(PoolGrid grid, const T* __restrict__ features, bool channels_last, bool by_four, CellMaps maps,
+               float* __restrict__ partials) {
+  ACE3D_DYNAMIC_SHARED(float, shared);
+  const int64_t job = int64_t{1} * blockIdx.x * kWarpsPerBlock + threadIdx.x / kWarpThreads;
+  const int64_t chunk = job / grid.num_groups;  // of all clips
+  if (chunk >= int64_t{1} * grid.num_clips * grid.num_chunks) return;
+  const int64_t clip = chunk / grid.num_chunks;
+  const auto channel = static_cast<int32_t>(job % grid.num_groups) * kGroupChannels;
+  const int lane = WarpTeam().rank();
+  float* const tile = shared + threadIdx.x / kWarpThreads * kWarpFloats;
+  float* const sums = tile + kTileFloats;
+  const TileSlot slot_of_tile{reinterpret_cast<int32_t*>(sums + kRoom * kGroupChannels),
+                              sums + kRoom * kGroupChannels + kTileCells};
+  const uint32_t* const present = maps.present + chunk * grid.num_words;
+  const int32_t* const before = maps.before + chunk * (grid.num_words + 1);
+  const int32_t* const list = maps.lists + chunk * grid.num_regions;
+  const int32_t num_present = before[grid.num_words];
+  const int64_t begin = chunk % grid.num_chunks * grid.chunk_cells;
+  const int64_t end = begin + grid.chunk_cells < grid.num_cells ? begin + grid.chunk_cells : grid.num_cells;
+  for (int32_t base = 0; base < num_present; base += kRoom) {
+    for (int i = 0; i < kRoom; ++i) sums[i * kGroupChannels + lane] = 0.0f;
+    for (int64_t first = begin; first < end; first += kTileCells) {
+      __syncwarp();
+      load_tile(grid, features, channels_last, by_four, clip, channel, first, tile);
+      const int64_t cell = first + lane;
+      bool more = cell < end;  // entries of this lane's cell
+      for (int32_t slot = 0; slot < grid.slots; ++slot) {
+        const int64_t entry = (clip * grid.slots + slot) * grid.num_cells + cell;
+        const int32_t region = more ? maps.regions[entry] : -1;
+        int32_t room = -1;
+        if (region >= 0) {
+          const uint32_t below = present[region / 32] & ((1u << (region % 32)) - 1);
+          room = before[region / 32] + __popc(below) - base;
+          room = room >= 0 && room < kRoom ? room : -1;
+        }
+        if (maps.points != nullptr) {
+          more = region >= 0;
+          slot_of_tile.weights[lane] = more ? static_cast<float>(maps.points[entry]) : 0.0f;
+          if (!__any_sync(kAllLanes, more)) break;
+        }
+        slot_of_tile.rooms[lane] = room;
+        __syncwarp();
+        if (maps.points != nullptr) {
+          add_tile<true>(tile, slot_of_tile, sums);
+        } else {
+          add_tile<false>(tile, slot_of_tile, sums);
+        }
+        __syncwarp();
+      }
+    }
+    for (int i = 0; i < kRoom && base + i < num_present; ++i) {
+      const int64_t row = chunk * grid.num_regions + list[base + i];
+      if (channel + lane < grid.num_channels) {
+        partials[row * grid.num_channels + channel + lane] = sums[i * kGroupChannels + lane];
       }
     }
   }
 }
 
-// The power of two above the largest finite magnitude of a row, for all threads of the block.
-__device__ int exponent_above(const float* row, int64_t num_cells) {
-  __shared__ int largest_bits;
-  if (threadIdx.x == 0) largest_bits = 0;
-  __syncthreads();
-  int bits = 0;
-  for (int64_t cell = threadIdx.x; cell < num_cells; cell += blockDim.x) {
-    const int magnitude = __float_as_int(row[cell]) & 0x7fffffff;
-    if (magnitude < 0x7f800000 && magnitude > bits) bits = magnitude;
+template <class Out>
+__global__ void add_chunks_kernel(PoolGrid grid, CellMaps maps, const float* __restrict__ partials,
+                                  const int64_t* __restrict__ counts, bool mean, Out* __restrict__ pooled) {
+  const int64_t at = int64_t{1} * blockIdx.x * kThreadsPerBlock + threadIdx.x;
+  const int64_t row = at / grid.num_channels, clip = row / grid.num_regions;
+  if (clip >= grid.num_clips) return;
+  const auto region = static_cast<int32_t>(row % grid.num_regions);
+  double sum = 0.0;
+  for (int32_t i = 0; i < grid.num_chunks; ++i) {
+    const int64_t chunk = grid.chunk_at(clip, i);
+    if ((maps.present[chunk * grid.num_words + region / 32] >> (region % 32) & 1) == 0) continue;
+    sum += static_cast<double>(
+        partials[(chunk * grid.num_regions + region) * grid.num_channels + at % grid.num_channels]);
   }
-  atomicMax(&largest_bits, bits);
-  __syncthreads();
-  const int exponent = (largest_bits >> 23) - 126;
-  __syncthreads();  // before another call sets it to 0
-  return exponent;
+  if (mean && counts[row] > 0) sum /= static_cast<double>(counts[row]);
+  narrow(static_cast<float>(sum), pooled[at]);
 }
 
-__global__ void pool_kernel(const float* __restrict__ features, const int32_t* __restrict__ labels,
-                            RegionGrid grid, bool mean, const int64_t* __restrict__ counts,
-                            Word* __restrict__ sums, Word* __restrict__ flags, float* __restrict__ pooled) {
-  const Points points(grid);
-  const int64_t clip = blockIdx.x / grid.num_channels, channel = blockIdx.x % grid.num_channels;
-  const float* row = features + (clip * grid.num_channels + channel) * grid.num_cells();
-  const int shift = kFractionBits - exponent_above(row, grid.num_cells());
-  for (int64_t point = threadIdx.x; point < points.count(); point += blockDim.x) {
-    const float value = row[points.index(point, grid.cells)];
-    const int64_t voxel = points.index(point, grid.voxels);
-    const int magnitude = __float_as_int(value) & 0x7fffffff;
-    const bool finite = magnitude < 0x7f800000;
-    const Word flag = finite ? 0 : magnitude > 0x7f800000 ? kNan : value > 0 ? kInf : kMinusInf;
-    const int64_t whole = finite ? static_cast<int64_t>(rint(ldexp(static_cast<double>(value), shift))) : 0;
-    for (int64_t map = 0; map < grid.num_maps; ++map) {
-      const int32_t region = labels[(clip * grid.num_maps + map) * grid.num_voxels() + voxel];
-      if (region < 0 || region >= grid.num_regions) continue;
-      const int64_t at = (clip * grid.num_regions + region) * grid.num_channels + channel;
-      atomicAdd(&sums[at], static_cast<Word>(whole));
-      if (!finite) atomicOr(&flags[at], flag);
-    }
-  }
-  __syncthreads();
-  for (int64_t region = threadIdx.x; region < grid.num_regions; region += blockDim.x) {
-    const int64_t count = counts[clip * grid.num_regions + region];
-    const int64_t at = (clip * grid.num_regions + region) * grid.num_channels + channel;
-    const double sum = ldexp(static_cast<double>(static_cast<int64_t>(sums[at])), -shift);
-    const double infinity = static_cast<double>(INFINITY);
-    const Word flag = flags[at];
-    double result = mean && count > 0 ? sum / static_cast<double>(count) : sum;
-    if (flag == kInf) result = infinity;
-    if (flag == kMinusInf) result = -infinity;
-    if ((flag & kNan) != 0 || flag == (kInf | kMinusInf)) result = infinity - infinity;
-    pooled[at] = static_cast<float>(result);
-  }
-}
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
-int64_t region_pool_work_words(const RegionGrid& grid) {
-  return 2 * grid.num_clips * grid.num_regions * grid.num_channels;
+int64_t region_pool_work_bytes(const RegionPoolShape& shape) {
+  const PoolPlan plan = plan_pool(shape, true);
+  return plan.clips_per_pass() * plan.bytes_per_clip;
 }
 
-void launch_region_pool(const float* features, const int32_t* labels, const RegionGrid& grid, bool mean,
-                        float* pooled, int64_t* counts, int64_t* work, void* stream) {
-  const int64_t num_counts = grid.num_clips * grid.num_regions, num_values = num_counts * grid.num_channels;
-  const auto queue = static_cast<cudaStream_t>(stream);
-  if (num_counts == 0) return;
-  check_cuda(cudaMemsetAsync(counts, 0, sizeof(int64_t) * num_counts, queue), "region_pool");
-  ACE3D_LAUNCH(count_points_kernel, grid.num_clips, 0, stream, labels, grid, reinterpret_cast<Word*>(counts));
-  if (num_values == 0) return;
-  check_cuda(cudaMemsetAsync(work, 0, sizeof(int64_t) * region_pool_work_words(grid), queue), "region_pool");
-  auto* const sums = reinterpret_cast<Word*>(work);
-  ACE3D_LAUNCH(pool_kernel, grid.num_clips * grid.num_channels, 0, stream, features, labels, grid, mean,
-               counts, sums, sums + num_values, pooled);
+template <class T, class Out>
+void launch_region_pool(const FeatureGrid<T>& features, const int32_t* labels, const RegionPoolShape& shape,
+                        bool mean, Out* pooled, int64_t* counts, uint8_t* work, void* stream) {
+  if (shape.num_clips * shape.num_regions == 0) return;
+  const PoolPlan plan = plan_pool(shape, true);
+  const CellMaps maps = cell_maps(plan, work);
+  float* const partials = partial_sums(plan, work);
+  const int64_t step = plan.clips_per_pass();
+  allow_shared(&sum_kernel<T>, kSharedBytes);
+  for (int64_t clip = 0; clip < shape.num_clips; clip += step) {
+    PoolGrid grid = plan.grid;
+    grid.num_clips = static_cast<int32_t>(std::min(step, shape.num_clips - clip));
+    int64_t* const counts_here = counts + clip * shape.num_regions;
+    launch_find_cells(grid, labels + clip * shape.num_maps * shape.num_voxels(), maps, counts_here, stream);
+    const int64_t jobs = int64_t{1} * grid.num_clips * grid.num_chunks * grid.num_groups;
+    if (jobs == 0) continue;
+    const T* const from = features.data + clip * shape.num_channels * shape.num_cells();
+    const bool by_four =
+        shape.num_cells() % 4 == 0 && reinterpret_cast<uintptr_t>(from) % sizeof(Four<T>) == 0;
+    ACE3D_LAUNCH(sum_kernel<T>, divide_up(jobs, kWarpsPerBlock), kSharedBytes, stream, grid, from,
+                 features.channels_last, by_four, maps, partials);
+    const int64_t values = int64_t{1} * grid.num_clips * shape.num_regions * shape.num_channels;
+    ACE3D_LAUNCH(add_chunks_kernel<Out>, divide_up(values, kThreadsPerBlock), 0, stream, grid, maps, partials,
+                 counts_here, mean, pooled + clip * shape.num_regions * shape.num_channels);
+  }
 }
+
+#define ACE3D_POOL(T, OUT)                                                                                \
+  template void launch_region_pool<T, OUT>(const FeatureGrid<T>&, const int32_t*, const RegionPoolShape&, \
+                                           bool, OUT*, int64_t*, uint8_t*, void*);
+ACE3D_POOL(float, float)
+ACE3D_POOL(Half, float)
+ACE3D_POOL(Half, Half)
+ACE3D_POOL(BFloat16, float)
+ACE3D_POOL(BFloat16, BFloat16)
 
 }  // namespace ace3d

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from emulated_library import COMPILE, HERE, KERNELS, ROOT, build, run_checks
+from emulated_library import COMPILE, KERNELS, ROOT, build, run_checks
 
 ARCHITECTURES = (80, 90, 100, 120)
 
@@ -22,13 +22,6 @@ def run(tmp_path: Path, *sources: Path) -> subprocess.CompletedProcess[str]:
     subprocess.run([*COMPILE, *files, "-o", str(program)], check=True)
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
     return subprocess.run([str(program)], env=environment, capture_output=True, text=True)
-
-
-def test_region_pool_sums_what_loops_sum(tmp_path):
-    result = run(
-        tmp_path, HERE / "emulated_region_pool.cpp", ROOT / "csrc" / "region_pool" / "region_pool_cuda.cu"
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_emulated_ops_do_what_the_ops_of_the_cpu_do(tmp_path):

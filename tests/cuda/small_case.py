@@ -13,6 +13,7 @@ from ace3d_fast import ops
 
 FRAMES = smooth_clip((5, 37, 45), num_clips=2)
 MAPS = label_map((2, 2, 5, 37, 45), 12, low=-1)
+FEATURES = torch.randn(2, 40, 5, 9, 45)
 VOLUME = FRAMES.movedim(4, 1).float()
 
 CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
@@ -29,6 +30,14 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         (MAPS,),
     ),
     "region_overlap": (lambda a, b: ops.region_overlap(a, b, 12, 12), (MAPS[:, 0], MAPS[:, 1])),
+    "region_pool": (
+        lambda maps: torch.cat(ops.region_pool(FEATURES.to(maps.device), maps, [12, 9]), 1),
+        (MAPS,),
+    ),
+    "region_pool, max": (
+        lambda maps: ops.region_pool(FEATURES.to(maps.device), maps, 12, reduce="max"),
+        (MAPS,),
+    ),
     "region_patches": (
         lambda frames, maps: ops.region_patches(frames, maps, [1, 5], [[0, 3, 30, 0, 45]] * 2, (4, 20, 50)),
         (FRAMES[0], MAPS[0]),

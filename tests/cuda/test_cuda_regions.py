@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from volumes import label_map
 
-from ace3d_fast.ops import enforce_connectivity, region_overlap, region_patches
+from ace3d_fast.ops import enforce_connectivity, region_overlap, region_patches, region_pool
 
 Result = tuple[Tensor, ...]
 Op = Callable[[Tensor], Result]
@@ -86,3 +86,52 @@ def test_a_graph_can_hold_it(name):
         graph.replay()
         for ours, right in zip(found, OPS[name](clip), strict=True):
             assert torch.equal(ours, right)
+
+
+GRIDS = [(16, 56, 56), (16, 7, 7), (5, 33, 41), (1, 1, 1)]
+DTYPES = [torch.float32, torch.float16, torch.bfloat16]
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+@pytest.mark.parametrize("reduce", ["mean", "sum", "count", "max"])
+def test_pooled_features_are_those_of_the_cpu(reduce, grid, dtype, last):
+    labels = maps((16, 56, 56), low=-1)
+    features = torch.randn(2, 70, *grid).to(dtype)
+    if last:
+        features = features.contiguous(memory_format=torch.channels_last_3d)
+    expected = region_pool(features, labels, [40, 30, 35], reduce=reduce)
+    found = region_pool(features.cuda(), labels.cuda(), [40, 30, 35], reduce=reduce)
+    for ours, right in zip(found, expected, strict=True):
+        assert ours.dtype == right.dtype
+        if reduce in ("count", "max"):
+            assert torch.equal(ours.cpu(), right)
+        else:
+            torch.testing.assert_close(ours.cpu(), right, atol=1e-2 if reduce == "sum" else 1e-5, rtol=8e-3)
+
+
+@pytest.mark.parametrize("reduce", ["mean", "max"])
+def test_pooling_gives_the_same_bits_each_time_and_in_a_graph(reduce):
+    labels = maps((16, 112, 112)).cuda()
+    features = torch.randn(2, 64, 16, 28, 28, device="cuda")
+    first = torch.cat(region_pool(features, labels, [40] * 3, reduce=reduce), 1)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        held = torch.cat(region_pool(features, labels, [40] * 3, reduce=reduce), 1)
+    for _ in range(5):
+        graph.replay()
+        assert torch.equal(held, first)
+        assert torch.equal(torch.cat(region_pool(features, labels, [40] * 3, reduce=reduce), 1), first)
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+@pytest.mark.parametrize("reduce", ["mean", "max"])
+def test_gradients_are_those_of_the_cpu(reduce, grid):
+    labels = maps((16, 56, 56), low=-1)
+    on_cpu = torch.randn(2, 40, *grid, requires_grad=True)
+    on_gpu = on_cpu.detach().cuda().requires_grad_()
+    weights = torch.randn(2, 40, 40)
+    (region_pool(on_cpu, labels, 40, reduce=reduce) * weights).sum().backward()
+    (region_pool(on_gpu, labels.cuda(), 40, reduce=reduce) * weights.cuda()).sum().backward()
+    torch.testing.assert_close(on_gpu.grad.cpu(), on_cpu.grad, atol=1e-5, rtol=1e-4)
