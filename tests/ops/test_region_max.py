@@ -60,6 +60,13 @@ def test_the_first_of_equal_values_takes_the_gradient():
     assert sum(grad) == 1
 
 
+@pytest.mark.parametrize("greatest", [3.0, NAN])
+def test_the_first_cell_is_found_whatever_the_lengths_of_runs(greatest):
+    # Shorter runs are looked at first.
+    features = line(0.0, greatest, greatest, 1, 2, greatest)
+    assert grad_of_max(features, line_labels(0, 0, 0, 0, 1, 0), 2) == [0, 1, 0, 0, 1, 0]
+
+
 def test_a_cell_that_is_greatest_in_two_regions_takes_both_gradients():
     labels = torch.tensor([[0, 1, 1], [2, 2, 2]], dtype=torch.int32).reshape(1, 2, 1, 1, 3)
     assert grad_of_max(line(1.0, 3, 2), labels, 3) == [1, 2, 0]

@@ -3,7 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from toys import video
+from volumes import label_map
 
 from ace3d_fast import ops
 from ace3d_fast.config import SegmentOptions
@@ -55,6 +58,27 @@ def test_jaccard_of_just_one_half_is_kept():
     options, maps = SegmentOptions(num_regions=(1, 2)), FixedLabels(torch.stack([coarse, fine]))
     ((cut, _),) = cut_supervoxels([clip_of((2, 4, 4))], options, backend=maps)
     assert cut.num_regions == 3
+
+
+@given(st.integers(0, 1000), st.sampled_from([0.1, 0.3, 0.5, 0.8]), st.sampled_from([0.0, 0.05]))
+def test_what_is_dropped_is_what_pairs_of_masks_say(seed, max_jaccard, min_volume_share):
+    maps = label_map((3, 3, 5, 7), 6, seed)
+    again = torch.rand(maps.shape, generator=torch.Generator().manual_seed(seed)) < 0.8
+    maps[1:] = torch.where(again[1:], maps[:1], maps[1:])  # regions of one resolution come back in the others
+    options = SegmentOptions(
+        num_regions=(1, 2, 3), max_jaccard=max_jaccard, min_volume_share=min_volume_share
+    )
+    ((cut, table),) = cut_supervoxels([clip_of((3, 5, 7))], options, backend=FixedLabels(maps))
+    kept = []
+    for s in range(3):
+        coarser = [mask for resolution, mask in kept if resolution < s]
+        for region in range(int(maps[s].max()) + 1):
+            mask = maps[s] == region
+            jaccards = [int((mask & other).sum()) / int((mask | other).sum()) for other in coarser]
+            if mask.sum() > min_volume_share * mask.numel() and max(jaccards, default=0) <= max_jaccard:
+                kept.append((s, mask))
+    assert table["resolution"].tolist() == [s + 1 for s, _ in kept]
+    assert all(torch.equal(cut.labels[s] == i, mask) for i, (s, mask) in enumerate(kept))
 
 
 def test_small_regions_are_background():
