@@ -51,6 +51,7 @@ def explain(
     clusters: ClusterMethod | None = None,
     vocabulary: Vocabulary | None = None,
     forwards_per_concept: int | None = None,
+    controls: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> RunFolder:
@@ -99,6 +100,9 @@ def explain(
         (table ``matrix``).
     forwards_per_concept : int, optional
         Most regions of a concept that are forwarded alone and removed.
+    controls : bool
+        Put the explanation through trials (table ``controls``): null concepts, other seeds, muFidelity,
+        curves in the layer's space, randomised networks.
     seed : int
         Same seed, same input: same tables.
     progress : Progress, optional
@@ -144,6 +148,7 @@ def explain(
             backend=backend,
             device=device,
             seed=seed,
+            controls=controls,
         ),
         preset,
     )

@@ -136,7 +136,7 @@ class EvaluationOptions:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Everything that determines a run's result."""
+    """Everything that determines a run's result. ``controls`` puts the explanation through trials."""
 
     videos: tuple[str, ...]
     target_class: str
@@ -150,6 +150,7 @@ class RunOptions:
     backend: Backend = "native"
     device: str = "cpu"
     seed: int = 0
+    controls: bool = False
     segment: SegmentOptions = field(default_factory=SegmentOptions)
     features: FeatureOptions = field(default_factory=FeatureOptions)
     concepts: ConceptOptions = field(default_factory=ConceptOptions)

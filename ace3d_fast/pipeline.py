@@ -22,6 +22,7 @@ from ace3d_fast.steps import Steps
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.store import RunFolder, Workplace, check_out
 from ace3d_fast.summary import summarize
+from ace3d_fast.trials import control_table
 from ace3d_fast.types import Progress, SilentProgress, Video
 from ace3d_fast.video.inputs import list_videos
 from ace3d_fast.vocabulary import plan_vocabulary, score_vocabulary
@@ -92,6 +93,10 @@ def run_pipeline(
             measure_run_motion(steps, described, tested, plan, responses)
             halo = pooled_against_masked(steps, described, responses, sample.alone, split)
             tested.facts["pooled_against_masked"] = halo
+            if options.controls:
+                with watch.time("controls"):
+                    trials = control_table(steps, described, tested, split, plan, responses)
+                run.write_table("controls", trials)
         evaluation = evaluate_run(steps, described, tested, split, plan, responses)
         run.write_json("config.json", config)
         run.write_table("regions", described.regions)

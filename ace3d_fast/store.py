@@ -96,6 +96,11 @@ class RunFolder:
         return self._read_table("evaluation")
 
     @cached_property
+    def controls(self) -> pd.DataFrame | None:
+        """One row per trial of the explanation (`controls.parquet`); None where none was asked for."""
+        return self._read_table("controls") if (self.path / "controls.parquet").is_file() else None
+
+    @cached_property
     def matrix(self) -> pd.DataFrame | None:
         """One row per concept and class (`matrix.parquet`); None without a shared vocabulary."""
         return self._read_table("matrix") if (self.path / "matrix.parquet").is_file() else None

@@ -27,16 +27,17 @@ ALLOWED: dict[str, set[str]] = {
     "steps": {"described", "engines", "stages", "tables", "ops", "learn", "models", "store"},
     "evaluation": {"described", "steps", "stages", "learn", "tables"},
     "controls": {"described", "evaluation", "steps", "stages", "learn", "models"},
+    "trials": {"controls", "described", "steps", "stages", "learn", "models"},
     "vocabulary": {"described", "steps", "stages", "learn"},
     "pipeline": {
-        "controls", "evaluation", "vocabulary", "steps", "stages", "summary", "learn", "video", "models",
-        "store", "report",
+        "controls", "trials", "evaluation", "vocabulary", "steps", "stages", "summary", "learn", "video",
+        "models", "store", "report",
     },
     "api": {"pipeline", "models", "store", "report"},
     "comparison": {"api", "ops", "store", "video"},
     "planted_benchmark": {
         "api", "engines", "learn", "models", "pipeline", "stages", "steps", "store", "tables",
-        "video", "vocabulary", "described", "evaluation", "controls",
+        "video", "vocabulary", "described", "evaluation", "controls", "trials",
     },
     "compat": {"ops", "learn"},
     "cli": {

@@ -20,6 +20,7 @@ from ace3d_fast.stages.matrix import MATRIX_COLUMNS
 from ace3d_fast.stages.scores import Scored
 from ace3d_fast.stages.verdicts import STATUSES
 from ace3d_fast.tables import CONCEPT_COLUMNS, REGION_COLUMNS, score_table
+from ace3d_fast.trials import CONTROL_COLUMNS
 from ace3d_fast.types import SilentProgress
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +58,7 @@ def score_columns():
         ("scores", score_columns()),
         ("matrix", MATRIX_COLUMNS),
         ("evaluation", evaluation_columns()),
+        ("controls", CONTROL_COLUMNS),
     ],
 )
 def test_every_column_is_documented_in_its_place(table, columns):

@@ -137,6 +137,14 @@ ForwardsPerConcept = Annotated[
         rich_help_panel=_METHOD,
     ),
 ]
+Controls = Annotated[
+    bool,
+    typer.Option(
+        "--controls",
+        help="Put the explanation through trials: null concepts, seeds, random weights (table controls).",
+        rich_help_panel=_METHOD,
+    ),
+]
 
 
 def parse_counts(text: str | None) -> tuple[int, ...] | None:

@@ -36,6 +36,7 @@ def run(
     clusters: options.ClustersOption = None,
     vocabulary: options.VocabularyOption = None,
     forwards_per_concept: options.ForwardsPerConcept = None,
+    controls: options.Controls = False,
 ) -> None:
     """Explain one class of a network by the concepts in its videos.
 
@@ -72,6 +73,7 @@ def run(
             clusters=clusters.value if clusters else None,
             vocabulary=vocabulary.value if vocabulary else None,
             forwards_per_concept=forwards_per_concept,
+            controls=controls,
             seed=seed,
             progress=progress,
         )

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
-from torch import nn
 
-from ace3d_fast.learn.clusters import fit_clusters
+from ace3d_fast import trials
 from ace3d_fast.learn.significance import mean_pairwise_cosine
-from ace3d_fast.learn.stability import match_directions
 from ace3d_fast.models.planted import planted_accuracy, train_planted_network
-from ace3d_fast.models.probe import margins
-from ace3d_fast.planted_benchmark.case import Case, ClassCase, build_network, measure_case
+from ace3d_fast.planted_benchmark.case import Case, ClassCase, measure_case
 from ace3d_fast.planted_benchmark.settings import Settings
 from ace3d_fast.video.planted import CLASSES, PRIMITIVES, write_planted_videos
 
@@ -29,28 +23,13 @@ Rows = NDArray[np.int64]
 
 def stability_rows(case: Case) -> pd.DataFrame:
     """For each class and pair of clustering seeds: matched cosine of directions, AMI, Spearman of scores."""
-    from sklearn.metrics import adjusted_mutual_info_score
-
-    rows = []
-    for own in case:
-        discover = own.described.regions["video"].isin(own.split.discover).to_numpy()
-        x = own.described.features[discover].astype(np.float64)
-        gradient = own.steps.gradients(own.described, own.name, own.split.score).mean.mean(axis=0)
-        k = len(own.tested.concepts)
-        fits = [fit_clusters(x, k, seed=seed) for seed in range(case.settings.cluster_seeds)]
-        for a, b in combinations(fits, 2):
-            cosine, order = match_directions(a.centers, b.centers)
-            scores = a.centers @ gradient, b.centers[order] @ gradient
-            rows.append(
-                {
-                    "seed": case.seed,
-                    "class_name": own.name,
-                    "cosine": float(cosine.mean()),
-                    "ami": float(adjusted_mutual_info_score(a.labels, b.labels)),
-                    "spearman": float(spearmanr(*scores).statistic),
-                }
-            )
-    return pd.DataFrame(rows)
+    parts = [
+        trials.stability_rows(
+            own.steps, own.described, own.tested, own.split, num_seeds=case.settings.cluster_seeds
+        ).assign(seed=case.seed, class_name=own.name)
+        for own in case
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def pooled_rows(case: Case) -> pd.DataFrame:
@@ -108,29 +87,18 @@ def sanity_rows(case: Case) -> pd.DataFrame:
     class that follows its own.
     """
     rows = [{"seed": case.seed, "randomised": "labels", "spearman": _other_labels(case)}]
-    module = case.network.module
-    original = {name: value.clone() for name, value in module.state_dict().items()}
     members = {
-        (own.name, int(c)): own.plan.members[c][:NUM_SANITY_MEMBERS]
+        (CLASSES.index(own.name), int(c)): own.plan.members[c][:NUM_SANITY_MEMBERS]
         for own in case
         for c in own.tested.concepts.dropna(subset=["region_effect"])["concept"]
     }
-    before = _insertions(case, members)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(case.seed)
-            for name in ("head", "conv5", "conv4", "conv3", "conv2", "conv1"):
-                _randomise(module.get_submodule(name))
-                after = _insertions(replace(case, network=build_network(module)), members)
-                rows.append(
-                    {
-                        "seed": case.seed,
-                        "randomised": name,
-                        "spearman": float(spearmanr(before, after).statistic),
-                    }
-                )
-    finally:
-        module.load_state_dict(original)
+    before: NDArray[np.float64] = np.zeros(0)
+    for name, effects in trials.randomised_insertions(case.steps, case.base, members):
+        if name:
+            rank = float(spearmanr(before, effects).statistic)
+            rows.append({"seed": case.seed, "randomised": name, "spearman": rank})
+        else:
+            before = effects
     return pd.DataFrame(rows)
 
 
@@ -145,27 +113,6 @@ def _other_labels(case: Case) -> float:
             rows = np.intersect1d(own.plan.members[c], own.plan.removed)
             pairs.append((float(mine[rows].mean()), float(other[rows].mean())))
     return float(spearmanr(*np.array(pairs).T).statistic)
-
-
-def _insertions(case: Case, members: dict[tuple[str, int], np.ndarray]) -> np.ndarray:
-    """Mean margin of regions shown alone, minus that of the fill, for each concept."""
-    probe = replace(case.steps.probe(), network=case.network)
-    regions, found = case.base.regions, []
-    for (class_name, _), rows in members.items():
-        values = []
-        for _, region in regions.iloc[rows].iterrows():
-            clip = case.steps.run.read_clip(str(region["video"]), int(region["clip"]))
-            logits = probe.alone(clip, [[], [int(region["index"])]]).logits
-            blank, alone = margins(logits, [CLASSES.index(class_name)])[:, 0]
-            values.append(alone - blank)
-        found.append(float(np.mean(values)))
-    return np.array(found)
-
-
-def _randomise(part: nn.Module) -> None:
-    for module in part.modules():
-        if isinstance(module, nn.Conv3d | nn.Linear | nn.BatchNorm3d):
-            module.reset_parameters()
 
 
 def tag_rows(seed: int, settings: Settings, folder: Path, *, used: bool) -> pd.DataFrame:
