@@ -7,7 +7,7 @@ import math
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -26,6 +26,7 @@ from ace3d_fast.planted_benchmark.table import all_figures
 from ace3d_fast.types import Progress, SilentProgress
 
 Job = Callable[[], dict[str, pd.DataFrame]]
+Measured = tuple[dict[str, pd.DataFrame], float]  # rows, and seconds of processor time
 
 
 @dataclass(frozen=True)
@@ -88,36 +89,47 @@ def run_benchmark(
     """
     progress = progress or SilentProgress()
     began = time.perf_counter()
+    jobs = plan_jobs(settings)
+    progress.start("networks", len(jobs))
+    found: dict[int, Measured] = {}
+    context = multiprocessing.get_context("spawn")  # forked children would share torch's threads
+    with ProcessPoolExecutor(num_processes, mp_context=context) as pool:
+        waiting = {pool.submit(timed, job): number for number, job in enumerate(jobs)}
+        for done in as_completed(waiting):
+            found[waiting[done]] = done.result()
+            progress.advance()
+    progress.finish()
+    return put_together([found[number] for number in sorted(found)], settings, time.perf_counter() - began)
+
+
+def plan_jobs(settings: Settings) -> list[Job]:
+    """One job a network: those that are explained, then those with corner tags."""
     jobs: list[Job] = [
         partial(measure_network, seed, settings, number < settings.control_networks)
         for number, seed in enumerate(settings.seeds)
     ]
-    jobs += [
+    return jobs + [
         partial(measure_shortcut, settings.seeds[0] + 100 + number, settings, number % 2 == 0)
         for number in range(settings.shortcut_networks)
     ]
-    progress.start("networks", len(jobs))
-    found: list[tuple[int, dict[str, pd.DataFrame], float]] = []
-    context = multiprocessing.get_context("spawn")  # forked children would share torch's threads
-    with ProcessPoolExecutor(num_processes, mp_context=context) as pool:
-        waiting = {pool.submit(_timed, job): number for number, job in enumerate(jobs)}
-        for done in as_completed(waiting):
-            found.append((waiting[done], *done.result()))
-            progress.advance()
-    progress.finish()
+
+
+def timed(job: Job) -> Measured:
+    """Do one job on one thread."""
+    torch.set_num_threads(1)
+    began = time.process_time()
+    return job(), time.process_time() - began
+
+
+def put_together(found: Sequence[Measured], settings: Settings, wall_seconds: float) -> Benchmark:
+    """The benchmark from the rows of all its jobs."""
     parts: dict[str, list[pd.DataFrame]] = {}
-    for _, tables, _ in sorted(found, key=lambda entry: entry[0]):
-        for name, table in tables.items():
+    for rows, _ in found:
+        for name, table in rows.items():
             parts.setdefault(name, []).append(table)
     tables = {name: pd.concat(group, ignore_index=True) for name, group in parts.items()}
-    return Benchmark(
-        all_figures(tables),
-        tables,
-        settings,
-        time.perf_counter() - began,
-        sum(seconds for *_, seconds in found),
-        _notes(settings),
-    )
+    cpu_seconds = sum(seconds for _, seconds in found)
+    return Benchmark(all_figures(tables), tables, settings, wall_seconds, cpu_seconds, _notes(settings))
 
 
 def measure_network(seed: int, settings: Settings, with_controls: bool) -> dict[str, pd.DataFrame]:
@@ -157,12 +169,6 @@ def measure_shortcut(seed: int, settings: Settings, used: bool) -> dict[str, pd.
     fewer = replace(settings, videos_per_class=min(settings.videos_per_class, 15))
     with tempfile.TemporaryDirectory() as folder:
         return {"shortcut": controls.tag_rows(seed, fewer, Path(folder) / "case", used=used)}
-
-
-def _timed(job: Job) -> tuple[dict[str, pd.DataFrame], float]:
-    torch.set_num_threads(1)
-    began = time.process_time()
-    return job(), time.process_time() - began
 
 
 def _plain(figure: Figure) -> dict[str, Any]:
