@@ -54,6 +54,11 @@ def at_most(bar: float) -> tuple[str, Callable[[float], bool]]:
     return f"≤ {bar:g}", lambda value: value <= bar
 
 
+def above(bar: float) -> tuple[str, Callable[[float], bool]]:
+    """A bar that a figure has to pass."""
+    return f"> {bar:g}", lambda value: value > bar
+
+
 Bar = tuple[str, Callable[[float], bool]]
 
 
@@ -105,7 +110,7 @@ def gap_figures(curves: pd.DataFrame, fill: str) -> list[Figure]:
                 if order == "random":
                     bar, met = "≥ 0.2, interval above 0", mean >= 0.2 and low > 0
                 elif order == "area_matched":
-                    bar, met = "above 0", mean > 0
+                    bar, met = "> 0", mean > 0
                 found.append(Figure(name, "calibrated", mean, low, high, bar, met, f"{len(gap)} videos"))
     return found
 

@@ -58,7 +58,7 @@ class Settings:
     fidelity_subsets: int = 100
     sobol_clips: int = 2
     sobol_draws: int = 16
-    control_networks: int = 2
+    control_networks: int = 1
     shortcut_networks: int = 2
 
 

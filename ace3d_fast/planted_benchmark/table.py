@@ -12,15 +12,24 @@ from ace3d_fast.planted_benchmark.figures import (
     Bar,
     Figure,
     Tables,
+    above,
     at_least,
     at_most,
     auroc_figure,
+    aurocs,
     figure,
     gap_figures,
 )
 
 IN_CLASS = ["seed", "class_name"]
 LEVEL = 0.05
+TCAV_SCORES = (("tcav_sign", "sign"), ("tcav_magnitude", "magnitude"))
+# Tables of other methods: what they are called, and their scores.
+PEERS = {
+    "stce": ("stce", TCAV_SCORES),
+    "ace": ("scikit-image + scikit-learn", TCAV_SCORES),
+    "captum": ("Captum TCAV", (("sign_count", "sign"), ("magnitude", "magnitude"))),
+}
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -47,7 +56,24 @@ def all_figures(tables: Tables) -> list[Figure]:
         "sanity": _sanity,
         "saturation": _saturation,
     }
-    return [found for name, make in parts.items() if name in tables for found in make(tables[name])]
+    found = [figure for name, make in parts.items() if name in tables for figure in make(tables[name])]
+    return found + _beyond(tables)
+
+
+def _beyond(tables: Tables) -> list[Figure]:
+    """The headline score's AUROC minus that of each peer, network by network."""
+    if "concepts" not in tables:
+        return []
+    found = []
+    ours = aurocs(tables["concepts"], "region_effect", IN_CLASS).groupby("seed")["auroc"].mean()
+    for name, (method, scores) in PEERS.items():
+        for score, label in scores if name in tables else ():
+            theirs = aurocs(tables[name], score, IN_CLASS).groupby("seed")["auroc"].mean()
+            gap = (ours - theirs).dropna()
+            words = f"AUROC within a class, region effect minus that of {method}, {label}"
+            seeds = pd.Series(gap.index, index=gap.index)
+            found.append(figure(words, "calibrated", gap, seeds, above(0.0), "networks"))
+    return found
 
 
 def _networks(rows: pd.DataFrame) -> list[Figure]:
@@ -84,7 +110,7 @@ def _scores(rows: pd.DataFrame) -> list[Figure]:
             "calibrated",
             whole["purity_of_all"],
             whole["seed"],
-            None,
+            at_least(0.9),
             "concepts",
         ),
     ]
@@ -131,17 +157,15 @@ def _peer(rows: pd.DataFrame, method: str, scores: Sequence[tuple[str, str]]) ->
 
 
 def _published(rows: pd.DataFrame) -> list[Figure]:
-    return _peer(rows, "stce", [("tcav_sign", "sign"), ("tcav_magnitude", "magnitude")])
+    return _peer(rows, *PEERS["stce"])
 
 
 def _reference(rows: pd.DataFrame) -> list[Figure]:
-    return _peer(
-        rows, "scikit-image + scikit-learn", [("tcav_sign", "sign"), ("tcav_magnitude", "magnitude")]
-    )
+    return _peer(rows, *PEERS["ace"])
 
 
 def _captum(rows: pd.DataFrame) -> list[Figure]:
-    return _peer(rows, "Captum TCAV", [("sign_count", "sign"), ("magnitude", "magnitude")])
+    return _peer(rows, *PEERS["captum"])
 
 
 def _flag(rows: pd.DataFrame, method: str) -> Figure:

@@ -86,3 +86,17 @@ def test_scores_that_agree_only_after_the_gate():
     assert before.value < 0
     assert after.value == pytest.approx(1.0)
     assert after.met is True
+
+
+def test_a_peer_is_compared_on_the_networks_that_both_scored():
+    rows = pd.DataFrame({"class_name": "a", "causal": [True, False] * 2, "seed": [0, 0, 1, 1]})
+    concepts = rows.assign(
+        region_effect=[1.0, 0.0, 1.0, 0.0], primitive="a", status="accepted", stands_for="a", purity=1.0
+    )
+    concepts = concepts.assign(raw_times_retention=0.0, tcav_sign=0.0, tcav_magnitude=0.0, purity_of_all=1.0)
+    captum = rows[rows["seed"] == 0].assign(sign_count=[0.5, 0.5], magnitude=[2.0, 1.0], accepted=True)
+    found = {f.name: f for f in all_figures({"concepts": concepts, "captum": captum})}
+    sign = found["AUROC within a class, region effect minus that of Captum TCAV, sign"]
+    assert (sign.value, sign.met, sign.unit) == (0.5, True, "1 networks")
+    magnitude = found["AUROC within a class, region effect minus that of Captum TCAV, magnitude"]
+    assert (magnitude.value, magnitude.met) == (0.0, False)

@@ -1,0 +1,79 @@
+"""Trials of an explanation of planted videos: what has to hold, holds; what must not, does not."""
+
+import numpy as np
+import pytest
+import torch
+
+from ace3d_fast import explain, trials
+from ace3d_fast.models.load import load_module
+from ace3d_fast.models.planted import PlantedNet
+
+
+@pytest.fixture(scope="module")
+def found(planted, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trials, "NUM_NULLS", 20)
+        patch.setattr(trials, "NUM_CLIPS", 3)
+        patch.setattr(trials, "NUM_SUBSETS", 40)
+        module = load_module("planted:net", planted.weights_path).module
+        before = {name: value.clone() for name, value in module.state_dict().items()}
+        run = explain(
+            planted.videos_folder,
+            target_class="red_checker",
+            model="planted:net",
+            module=module,
+            out=tmp_path_factory.mktemp("runs") / "trials",
+            num_clusters=8,
+            num_regions=(15, 50),
+            forwards_per_concept=16,
+            controls=True,
+        )
+    for name, value in module.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)  # the weights are back
+    return run.controls.set_index(["measure", "of"])
+
+
+def test_every_trial_has_a_value(found):
+    assert list(found.index.get_level_values(0).unique()) == [
+        "false_positives",
+        "stability",
+        "mu_fidelity",
+        "c_deletion_gap",
+        "c_insertion_gap",
+        "randomised",
+    ]
+    assert (found["num"] > 0).all()
+    assert found["value"].notna().all()
+    bounded = found.drop(index="randomised")
+    assert (bounded["low"] <= bounded["value"]).all()
+    assert (bounded["value"] <= bounded["high"]).all()
+
+
+def test_null_concepts_are_rarely_significant(found):
+    assert (found.loc["false_positives", "num"] == 20).all()
+    assert (found.loc["false_positives", "value"] <= 0.2).all()
+
+
+def test_clusters_of_other_seeds_are_alike(found):
+    assert found.loc[("stability", "cosine"), "num"] == 10  # pairs of five seeds
+    assert found.loc[("stability", "cosine"), "value"] > 0.85
+
+
+def test_removing_regions_one_by_one_foretells_removing_several(found):
+    assert found.loc[("mu_fidelity", "effect_deletion"), "value"] > 0.3
+    names = {"gradient_x_activation", "margin_x_activation", "integrated_gradients", "grad_cam"}
+    assert names < set(found.loc["mu_fidelity"].index)
+
+
+def test_the_network_is_randomised_from_the_head_down(found):
+    rows = found.loc["randomised"]
+    assert rows.index.tolist() == ["head", "conv5", "conv4", "conv3", "conv2", "conv1"]
+    assert np.abs(rows["value"]).min() < 0.9
+
+
+def test_parts_that_hold_most_of_the_weights_are_taken_apart():
+    wrapped = torch.nn.Sequential()
+    wrapped.add_module("body", PlantedNet())
+    wrapped.add_module("scale", torch.nn.Identity())
+    names = [name for name, _ in trials._parts(wrapped)]
+    assert names == ["body.conv1", "body.conv2", "body.conv3", "body.conv4", "body.conv5", "body.head"]
