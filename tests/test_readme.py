@@ -131,3 +131,14 @@ def test_a_table_shows_medians_and_their_ratio_to_ours(tables):
         "| 4x5x6 | 15, 50 | 30.0 ms | - | 2 ms | 15.0 | - |",
         "| 4x5x6 | - | - | 25.0 s | 10.0 s | - | 2.5 |",
     ]
+
+
+def test_the_planted_table_shows_bars_and_other_methods(tables):
+    ours = {"name": "AUROC", "method": "calibrated", "value": 0.99, "low": None, "high": None}
+    ours |= {"bar": "", "met": None, "unit": "5 networks"}
+    held = {**ours, "low": 0.9, "high": 1.0, "bar": "> 0.95", "met": False}
+    peer = {**ours, "method": "Captum TCAV", "value": None}
+    assert tables.render_figures([ours, held, peer]).replace(tables.MISSING, "-").splitlines()[2:] == [
+        "| AUROC | calibrated | 0.990 | 0.900 to 1.000 | > 0.95 | **not met** | 5 networks |",
+        "| AUROC | Captum TCAV | - |  |  |  | 5 networks |",
+    ]

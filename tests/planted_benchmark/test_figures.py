@@ -16,7 +16,13 @@ def test_every_network_counts_the_same_however_many_values_it_has():
     assert found.unit == "4 classes"
 
 
-def test_one_network_has_no_interval():
+def test_the_interval_of_one_network_is_over_what_was_counted():
+    found = figure("hits", "ours", pd.Series([1.0, 0.0, 1.0, 1.0]), pd.Series([7] * 4))
+    assert found.value == 0.75
+    assert found.low < 0.75 < found.high
+
+
+def test_one_value_has_no_interval():
     found = figure("hits", "ours", pd.Series([0.01]), pd.Series([0]), at_most(0.05))
     assert found.met is True
     assert np.isnan(found.low)
