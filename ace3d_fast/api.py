@@ -20,7 +20,7 @@ from ace3d_fast.errors import InputError, expected
 from ace3d_fast.models.registry import find_entry
 from ace3d_fast.pipeline import run_pipeline
 from ace3d_fast.store import RunFolder
-from ace3d_fast.types import Progress
+from ace3d_fast.types import Precision, Progress
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,6 +40,7 @@ def explain(
     backend: Backend = "native",
     features: FeatureMode | None = None,
     device: str = "cpu",
+    precision: Precision = "float32",
     clip_frames: int | None = None,
     clip_fps: float | None = None,
     resize: int | None = None,
@@ -84,7 +85,9 @@ def explain(
     features : {"pooled", "patch"}, optional
         By default what the preset says.
     device : str
-        ``cpu`` or ``cuda``.
+        ``cpu`` or ``cuda``: where supervoxels are cut, and the network runs.
+    precision : {"float32", "bfloat16"}
+        Of the network's convolutions and matrix products.
     clip_frames, clip_fps, resize, size, mean, std
         Frames of a clip, their rate per second, short side in pixels before the central square of
         ``size`` pixels is cut, normalisation of pixels in [0, 1] (one value, or one per channel); by
@@ -147,6 +150,7 @@ def explain(
             labels_file=None if labels is None else str(labels),
             backend=backend,
             device=device,
+            precision=precision,
             seed=seed,
             controls=controls,
         ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ace3d_fast.errors import InputError, expected
-from ace3d_fast.types import ClipSampling, Normalization
+from ace3d_fast.types import ClipSampling, Normalization, Precision
 
 Preset = Literal["calibrated", "stce"]
 Backend = Literal["native", "reference"]
@@ -149,6 +149,7 @@ class RunOptions:
     preset: Preset = "calibrated"
     backend: Backend = "native"
     device: str = "cpu"
+    precision: Precision = "float32"
     seed: int = 0
     controls: bool = False
     segment: SegmentOptions = field(default_factory=SegmentOptions)

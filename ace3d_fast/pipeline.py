@@ -70,6 +70,7 @@ def run_pipeline(
         options.normalization,
         names,
         device=options.device,
+        precision=options.precision,
         input_shape=(sampling.num_frames, sampling.crop_px),
     )
     classes = _explained(options, network, videos)

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from ace3d_fast import ops
 from ace3d_fast.config import RunOptions
 from ace3d_fast.described import Described, gather
 from ace3d_fast.engines.local import prefetch
+from ace3d_fast.engines.upload import Block, uploaded
 from ace3d_fast.errors import VideoError
 from ace3d_fast.learn.scores import ClassGradients, average_gradients
 from ace3d_fast.learn.splits import Split, cross_fit, split_videos
@@ -37,7 +39,7 @@ from ace3d_fast.stages.verdicts import judge_concepts, sort_concepts
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.store import SHARD_CLIPS, RunFolder
 from ace3d_fast.tables import CONCEPT_COLUMNS, concept_table, region_table, score_table
-from ace3d_fast.types import ClipFeatures, Progress, Video
+from ace3d_fast.types import ClipFeatures, Progress, SegmentedClip, Video
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -87,11 +89,12 @@ class Steps:
         )
         described: list[tuple[dict[str, Any], pd.DataFrame, ClipFeatures]] = []
         self.progress.start("decode, segment, forward", len(videos))
-        for block in prefetch(blocks):
-            video = block[0].video
+        device = self.network.device if backend is ops else torch.device("cpu")
+        for block in prefetch(uploaded(blocks, device)):
+            video = block.clips[0].video
             explained = video.label in self.classes
             with watch.time("segment"):
-                cut = cut_supervoxels(block, options.segment, backend=backend)
+                cut = self._cut(block)
             found = describe_regions(
                 cut,
                 self.network,
@@ -107,7 +110,7 @@ class Steps:
                 described.append((about, table, features))
             with watch.time("store"):
                 self.run.write_clips([clip if explained else clip.thinned() for clip, _ in cut])
-            if block[0].index == 0:
+            if block.clips[0].index == 0:
                 self.progress.advance()
         self.progress.finish()
         bad = {row["video"] for row in skipped}
@@ -118,6 +121,19 @@ class Steps:
         self.run.write_videos(usable)
         sound = [entry for entry in described if entry[0]["video"] not in bad]
         return gather(sound, skipped, center=options.features.center)
+
+    def _cut(self, block: Block) -> list[tuple[SegmentedClip, pd.DataFrame]]:
+        frames = block.wait()
+
+        def cut(part: range) -> list[tuple[SegmentedClip, pd.DataFrame]]:
+            where = slice(part.start, part.stop)
+            there = None if frames is None else frames[where]
+            backend = ops if self.options.backend == "native" else reference
+            return cut_supervoxels(block.clips[where], self.options.segment, backend=backend, frames=there)
+
+        size = len(block.clips)
+        parts = self.network.batches.run("supervoxels", cut, range(size), size)
+        return [clip for part in parts for clip in part]
 
     @property
     def class_index(self) -> int:

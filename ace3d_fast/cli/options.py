@@ -23,6 +23,13 @@ class Backend(str, Enum):
     reference = "reference"
 
 
+class Precision(str, Enum):
+    """What a network computes in."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
 class Features(str, Enum):
     """How regions are described."""
 
@@ -69,7 +76,12 @@ Labels = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Class names of the network, one a line. Default: the folders."),
 ]
-Device = Annotated[str, typer.Option(metavar="cpu|cuda", help="What runs the network.")]
+Device = Annotated[
+    str, typer.Option(metavar="cpu|cuda", help="Where supervoxels are cut and the network runs.")
+]
+PrecisionOption = Annotated[
+    Precision, typer.Option(help="Of the network's convolutions and matrix products.")
+]
 Seed = Annotated[int, typer.Option(metavar="N", help="Same seed and input, same results.")]
 
 ClipFrames = Annotated[

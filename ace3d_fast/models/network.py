@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from ace3d_fast.errors import InputError, expected
+from ace3d_fast.models.batches import Batches
 from ace3d_fast.models.grids import Grid, to_grid
 from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.names import nearest, plain
 from ace3d_fast.ops.region_patches import pixel_scale
-from ace3d_fast.types import Normalization
+from ace3d_fast.types import Normalization, Precision
 
 Edit = Callable[[Tensor], Tensor]
 Target = Literal["logit", "margin"]
@@ -56,6 +57,9 @@ class Network:
     class_names : sequence of str
         In the order of the logits.
     device : str
+    precision : {"float32", "bfloat16"}
+        With ``bfloat16`` what torch's autocast lists (convolutions, matrix products) runs in it; weights,
+        normalisation and results stay float32.
     input_shape : (int, int), optional
         Frames and side in pixels of a clip. If given, layer and class names are checked by one forward.
 
@@ -73,14 +77,21 @@ class Network:
         class_names: Sequence[str],
         *,
         device: str = "cpu",
+        precision: Precision = "float32",
         input_shape: tuple[int, int] | None = None,
     ) -> None:
+        if precision not in get_args(Precision):
+            raise InputError(
+                expected("Network", "precision", f"one of {', '.join(get_args(Precision))}", repr(precision))
+            )
         self.device = _device(device)
+        self.precision = precision
+        self.batches = Batches()
         self.module = module.eval().to(self.device)
         self.layer = layer
         self.class_names = list(class_names)
         self._part = _submodule(module, layer)
-        self._fast = fast_parts(module)
+        self._fast = fast_parts(module) if precision == "float32" else []
         self.normalization = _checked(normalization)
         terms = pixel_scale(normalization.mean, normalization.std)
         self._scale, self._shift = (torch.tensor(t, device=self.device).view(3, 1, 1, 1) for t in terms)
@@ -127,7 +138,7 @@ class Network:
         """
         with torch.no_grad(), _watch(self._part, self.layer) as seen:
             logits = self._logits(x)
-        return _finite(Outputs(logits, seen.one().detach()), self.layer)
+        return _finite(Outputs(logits, _wide(seen.one().detach())), self.layer)
 
     def edited(self, x: Tensor, edit: Edit) -> Tensor:
         """Logits (N, K) of clips ``x`` where the network goes on with ``edit(activation)``, of its shape."""
@@ -169,11 +180,13 @@ class Network:
             raise InputError(
                 expected("Network", f"layer {self.layer!r}", "to reach the logits", "one that does not")
             )
-        return _finite(Outputs(logits.detach(), leaf.detach(), gradient), self.layer)
+        return _finite(Outputs(logits.detach(), _wide(leaf.detach()), _wide(gradient)), self.layer)
 
     def _logits(self, x: Tensor) -> Tensor:
-        with fast_convolutions(self._fast):
+        half = self.precision == "bfloat16"
+        with fast_convolutions(self._fast), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             logits = self.module(x)
+            logits = _wide(logits) if isinstance(logits, Tensor) else logits
         if not isinstance(logits, Tensor):
             raise InputError(
                 expected("Network", "the output", "to be logits (N, K)", f"a {type(logits).__name__}")
@@ -242,6 +255,11 @@ def _watch(
         yield seen
     finally:
         handle.remove()
+
+
+def _wide(values: Tensor) -> Tensor:
+    """What autocast made half as wide, as float32."""
+    return values.float() if values.dtype == torch.bfloat16 else values
 
 
 def _copy(values: Tensor) -> Tensor:

@@ -64,12 +64,13 @@ class Probe:
 
     def logits(self, clips: Tensor) -> NDArray[np.float32]:
         """Logits (n, K) of changed clips (n, T, H, W, 3) uint8."""
-        found = []
-        for chunk in torch.split(clips, self.batch):
+
+        def forward(chunk: Tensor) -> Tensor:
             said = [outputs.logits.float().cpu() for _, outputs in self._windows(chunk)]
-            found.append(torch.stack(said).mean(0))
             self._count(len(chunk) * len(said))
-        return torch.cat(found).numpy()
+            return torch.stack(said).mean(0)
+
+        return torch.cat(self.network.batches.run("changed clips", forward, clips, self.batch)).numpy()
 
     def blank(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> Response:
         """Show nothing but the fill: ``logits`` (1, K), and ``features`` under the regions of each set."""
@@ -89,21 +90,23 @@ class Probe:
     def _respond(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]], *, keep: bool) -> Response:
         frames = clip.clip.network_frames
         fill = fill_frames(frames, self.fill)
-        logits, features = [], []
-        for start in range(0, len(region_sets), self.batch):
-            chunk = region_masks(clip, region_sets[start : start + self.batch])
+
+        def forward(sets: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+            chunk = region_masks(clip, sets)
             shown = chunk if keep else ~chunk
             said, sums = [], []
             for part, outputs in self._windows(torch.where(shown[..., None], frames, fill)):
                 said.append(outputs.logits.float().cpu())
                 if keep:
                     sums.append(_pool(outputs.activation, chunk[:, part]) * _sizes(chunk[:, part]))
-            logits.append(torch.stack(said).mean(0))
-            if keep:
-                features.append(torch.stack(sums).sum(0) / _sizes(chunk).clamp(min=1))
             self._count(len(chunk) * len(said))
-        found = torch.cat(features) if features else torch.zeros(len(region_sets), 0)
-        return Response(torch.cat(logits).numpy(), found.numpy())
+            features = torch.stack(sums).sum(0) / _sizes(chunk).clamp(min=1) if keep else torch.zeros(0, 0)
+            return torch.stack(said).mean(0), features
+
+        parts = self.network.batches.run("changed clips", forward, region_sets, self.batch)
+        logits, found = (torch.cat(part) for part in zip(*parts, strict=True))
+        features = found if keep else torch.zeros(len(region_sets), 0)
+        return Response(logits.numpy(), features.numpy())
 
     def _windows(self, inputs: Tensor) -> Iterator[tuple[slice, Outputs]]:
         """Outputs for each stretch of frames that the network can see at once."""

@@ -65,7 +65,7 @@ def segment_clips(
         Another shape or type, or an option out of range.
     """
     where = "segment_clips"
-    check_tensor(where, "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,))
+    check_tensor(where, "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,), cpu=False)
     shape = frames.shape[1:4]
     check_volume(where, "frames", frames[..., 0])
     counts = check_counts(where, "num_regions", num_regions, least=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -71,9 +72,9 @@ def describe_regions(
         Counts ``forward``, ``pool`` and ``patches`` seconds, and ``forwards``.
     """
     watch = watch or Stopwatch()
-    described = []
-    for chunk in _chunks(clips, options.batch_clips):
-        pool = None if options.mode == "patch" else backend.region_pool
+    pool = None if options.mode == "patch" else backend.region_pool
+
+    def describe(chunk: Sequence[tuple[SegmentedClip, pd.DataFrame]]) -> list[ClipFeatures]:
         whole = _pooled(chunk, network, num_frames, class_index, pool, watch)
         if options.mode == "patch":
             whole = [
@@ -85,8 +86,10 @@ def describe_regions(
                 )
                 for (clip, table), found in zip(chunk, whole, strict=True)
             ]
-        described.extend(whole)
-    return described
+        return whole
+
+    parts = network.batches.run("clips", describe, clips, options.batch_clips)
+    return [features for part in parts for features in part]
 
 
 def center_features(
@@ -108,12 +111,6 @@ def center_features(
     np.add.at(sums, clip, features * weights[:, None])
     totals = np.bincount(clip, weights=weights, minlength=len(sums))
     return (features - (sums / np.maximum(totals, 1)[:, None])[clip]).astype(np.float32)
-
-
-def _chunks(
-    clips: Sequence[tuple[SegmentedClip, pd.DataFrame]], size: int
-) -> list[Sequence[tuple[SegmentedClip, pd.DataFrame]]]:
-    return [clips[i : i + size] for i in range(0, len(clips), size)]
 
 
 def _pooled(
@@ -200,7 +197,9 @@ def _patch_features(
 
     A region shorter than the network's input is shown with the frames around it; a longer one in windows.
     """
-    frames, labels = clip.clip.network_frames.contiguous(), clip.network_labels.contiguous()
+    device = network.device if backend is ops else torch.device("cpu")
+    frames = clip.clip.network_frames.contiguous().to(device)
+    labels = clip.network_labels.contiguous().to(device)
     t0 = table["t0"].clip(upper=len(frames) - num_frames).to_numpy()
     lengths = np.minimum(np.maximum(table["t1"], t0 + num_frames), len(frames)) - t0
     regions = table["index"].to_numpy()
@@ -225,8 +224,10 @@ def _patch_features(
                 windows = patches.unfold(2, num_frames, options.window_stride).movedim((2, 5), (1, 3))
                 windows = windows.flatten(0, 1)
             with watch.time("forward"):
-                parts = torch.split(windows, options.batch_clips)
-                means = torch.cat([_mean_feature(network, part) for part in parts])
+                parts = network.batches.run(
+                    "patches", partial(_mean_feature, network), windows, options.batch_clips
+                )
+                means = torch.cat(parts)
                 watch.count("forwards", len(windows))
             found = means.reshape(len(batch), -1, means.shape[1]).mean(1)
             features.update(zip(batch.tolist(), found, strict=True))

@@ -38,13 +38,26 @@ class SegmentOps(Protocol):
 
 
 def cut_supervoxels(
-    clips: Sequence[Clip], options: SegmentOptions, *, backend: SegmentOps = ops
+    clips: Sequence[Clip],
+    options: SegmentOptions,
+    *,
+    backend: SegmentOps = ops,
+    frames: Tensor | None = None,
 ) -> list[tuple[SegmentedClip, pd.DataFrame]]:
     """Cut clips of one shape into regions.
 
     A region is kept if it fills more than ``min_volume_share`` of the frames the network sees and its
     Jaccard index with every region kept at a coarser resolution is at most ``max_jaccard``
     (arXiv 2206.05275, section 3.1; measured in true (T, H, W) coordinates).
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+    options : SegmentOptions
+    backend : module
+        `ace3d_fast.ops` or its twin `ace3d_fast.ops.reference`.
+    frames : (N, T, H, W, 3) uint8, optional
+        The frames of ``clips`` on the device that is to cut them; by default they are cut where they are.
 
     Returns
     -------
@@ -54,7 +67,8 @@ def cut_supervoxels(
         frames the network sees.
     """
     order = sorted(options.num_regions)
-    frames = torch.stack([clip.frames for clip in clips])
+    if frames is None:
+        frames = torch.stack([clip.frames for clip in clips])
     maps = backend.segment_clips(
         frames,
         order,
@@ -62,6 +76,7 @@ def cut_supervoxels(
         sigma=options.sigma,
         spacing=options.spacing_px,
     )
+    maps = maps.cpu()
     return [_select(clip, labels, order, options, backend) for clip, labels in zip(clips, maps, strict=True)]
 
 

@@ -37,7 +37,8 @@ def invoke(*arguments):
 
 def test_every_option_reaches_the_library(calls):
     options = (
-        "--layer blocks.4 --weights w.pt --labels l.txt --device cuda --seed 3 --clip-frames 4 "
+        "--layer blocks.4 --weights w.pt --labels l.txt --device cuda --precision bfloat16 "
+        "--seed 3 --clip-frames 4 "
         "--clip-fps 2.5 --resize 182 --size 160 --mean 0.45 --std 0.2,0.3,0.4 --preset stce "
         "--backend reference --features pooled --num-regions 15,50 --num-clusters 7 "
         "--forwards-per-concept 12 --clusters nmf --vocabulary shared"
@@ -55,6 +56,7 @@ def test_every_option_reaches_the_library(calls):
         "weights": Path("w.pt"),
         "labels": Path("l.txt"),
         "device": "cuda",
+        "precision": "bfloat16",
         "seed": 3,
         "clip_frames": 4,
         "clip_fps": 2.5,
@@ -76,7 +78,8 @@ def test_every_option_reaches_the_library(calls):
 def test_what_is_not_given_is_left_to_the_library(calls):
     invoke(*REQUIRED)
     given = {name for name, value in calls[0].items() if value is not None}
-    always = {"videos", "model", "target_class", "out", "device", "seed", "preset", "backend", "progress"}
+    always = {"videos", "model", "target_class", "out", "device", "precision", "seed", "preset", "backend"}
+    always |= {"progress"}
     assert given == always
 
 

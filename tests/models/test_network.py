@@ -238,3 +238,19 @@ def test_the_margin_is_measured_from_the_largest_other_logit(clips):
     activation = net.forward(clips).activation
     torch.testing.assert_close(net.gradients(clips, 1, target="margin").gradient, (2 - 3) * activation)
     torch.testing.assert_close(net.gradients(clips, 2, target="margin").gradient, (3 - 2) * activation)
+
+
+def test_bfloat16_is_near_float32_and_comes_back_as_float32(clips):
+    exact, near = network(conv_net(), "0"), network(conv_net(), "0", precision="bfloat16")
+    near.module.load_state_dict(exact.module.state_dict())
+    found, expected = near.gradients(clips, 1), exact.gradients(clips, 1)
+    for name in ("logits", "activation", "gradient"):
+        ours, right = getattr(found, name), getattr(expected, name)
+        assert ours.dtype == torch.float32
+        assert not torch.equal(ours, right)
+        torch.testing.assert_close(ours, right, atol=0.05, rtol=0.05)
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(InputError, match="precision one of float32, bfloat16, got 'float8'"):
+        network(Square(), precision="float8")

@@ -194,3 +194,38 @@ def test_a_region_alone_brings_its_own_colour_to_the_fill():
     probe = Probe(red_network(), 2)
     gained = probe.alone(clip, [[0], [1]]).features - probe.blank(clip, [[0], [1]]).features
     np.testing.assert_allclose(gained[:, 0], [100 / 255, -100 / 255], atol=1e-6)
+
+
+def short_of_memory(network, room):
+    """``network``, where more than ``room`` clips at once run out of memory."""
+    logits = network._logits
+
+    def scarce(x):
+        if len(x) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return logits(x)
+
+    network._logits = scarce
+    return network
+
+
+@pytest.mark.parametrize("mode", ["pooled", "patch"])
+def test_a_batch_that_is_too_large_for_the_memory_is_halved(mode):
+    clips = [halves_clip(index=i, red=40 * i) for i in range(5)]
+    given = [(clip, halves_table(clip)) for clip in clips]
+    options = FeatureOptions(mode=mode, batch_clips=4)
+    expected = describe_regions(given, red_network(), options, num_frames=NUM_FRAMES, class_index=0)
+    scarce = short_of_memory(red_network(), 1)
+    found = describe_regions(given, scarce, options, num_frames=NUM_FRAMES, class_index=0)
+    for ours, right in zip(found, expected, strict=True):
+        assert ours.features.tolist() == right.features.tolist()
+        assert ours.logits.tolist() == right.logits.tolist()
+    assert set(scarce.batches.most.values()) == {1}
+
+
+def test_regions_are_asked_about_in_smaller_batches_too():
+    clip, sets = halves_clip(), [[0], [1], [0, 1]]
+    expected = Probe(red_network(), NUM_FRAMES)
+    scarce = Probe(short_of_memory(red_network(), 2), NUM_FRAMES)
+    assert scarce.alone(clip, sets).features.tolist() == expected.alone(clip, sets).features.tolist()
+    assert scarce.without(clip, sets).tolist() == expected.without(clip, sets).tolist()

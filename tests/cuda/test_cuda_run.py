@@ -1,0 +1,69 @@
+"""Stages of a run on a GPU find what they find on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from volumes import smooth_clip
+
+from ace3d_fast.config import FeatureOptions, SegmentOptions
+from ace3d_fast.engines.local import prefetch
+from ace3d_fast.engines.upload import uploaded
+from ace3d_fast.models.network import Network
+from ace3d_fast.stages.features import describe_regions
+from ace3d_fast.stages.supervoxels import cut_supervoxels
+from ace3d_fast.types import Clip, Normalization, Video
+
+SIZE = (8, 64, 64)
+
+
+class SmallNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv3d(3, 16, 3, stride=(1, 4, 4), padding=1)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.layer(x).relu().mean((2, 3, 4)))
+
+
+def blocks(number: int = 3, per_block: int = 4) -> list[list[Clip]]:
+    video = Video("a", Path("a"), "red", "a")
+    frames = smooth_clip(SIZE, num_clips=number * per_block)
+    clips = [Clip(video, i, 0.0, frame) for i, frame in enumerate(frames)]
+    return [clips[i : i + per_block] for i in range(0, len(clips), per_block)]
+
+
+def network(device: str, **options: str) -> Network:
+    torch.manual_seed(0)
+    grey = Normalization((0.45,) * 3, (0.225,) * 3)
+    return Network(SmallNet(), "layer", grey, ["a", "b", "c"], device=device, **options)
+
+
+def described(net: Network) -> list[Tensor]:
+    found = []
+    for block in prefetch(uploaded(blocks(), net.device)):
+        cut = cut_supervoxels(block.clips, SegmentOptions(), frames=block.wait())
+        described = describe_regions(cut, net, FeatureOptions(), num_frames=SIZE[0], class_index=1)
+        for (clip, _), features in zip(cut, described, strict=True):
+            values = (features.features, features.region_gradients, features.logits)
+            found += [clip.labels, *(torch.from_numpy(value) for value in values)]
+    return found
+
+
+def test_labels_are_the_same_and_features_close():
+    torch.backends.cudnn.allow_tf32 = False
+    for ours, right in zip(described(network("cuda")), described(network("cpu")), strict=True):
+        if right.dtype == torch.int32:
+            assert torch.equal(ours, right)
+        else:
+            torch.testing.assert_close(ours, right, atol=1e-4, rtol=1e-3)
+
+
+def test_bfloat16_is_near():
+    ours, right = described(network("cuda", precision="bfloat16")), described(network("cuda"))
+    for near, exact in zip(ours, right, strict=True):
+        assert near.dtype == exact.dtype
+        torch.testing.assert_close(near.double(), exact.double(), atol=5e-2, rtol=5e-2)
