@@ -49,10 +49,10 @@ def region_pool(
         R, the regions of the map, or of all S maps, which then share one numbering; or S numbers, one for
         each map, whose regions are then told apart.
     reduce : {"mean", "sum", "count", "max"}
-        Sums are accumulated in float32 and float64 in an order that depends on nothing but the shapes: the
-        same bits for any layout of the features, number of threads and instruction set. A NaN reaches the
-        regions it lies in, and no other. The gradient of a maximum goes to the first cell, in the order
-        (T', H', W'), that has it.
+        Sums are accumulated in float32 and float64 in an order that depends on nothing but the shapes and
+        labels: the same bits for any layout of the features, number of threads and instruction set. A NaN
+        reaches the regions it lies in, and no other. The gradient of a maximum goes to the first cell, in the
+        order (T', H', W'), that has it.
 
     Returns
     -------
