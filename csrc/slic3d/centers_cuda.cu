@@ -7,47 +7,54 @@ namespace {
 
 constexpr int64_t kVoxelsPerThread = 32;
 
-// Centre k of a clip, from t, y, x and colours divided by the compactness: see CenterRows of brick_passes.h.
+// A centre from t, y, x and colours divided by the compactness: see CenterRows of brick_passes.h. Where t is
+// not a number it is dead and reaches nothing; nor does it where another coordinate is not.
 struct CenterWriter {
   const SlicTask& task;
   const MapTask& map;
-  float *row, *window;
-  bool dead = false;
+  float* row;
+  int4* window;
   __device__ CenterWriter(const SlicTask& of_task, const MapTask& of_map, int64_t center)
       : task(of_task),
         map(of_map),
         row(of_task.rows + center * row_floats_of(of_task.channels)),
-        window(of_task.windows + 8 * center) {}
-  __device__ void set(int64_t f, double value) {
-    row[1 + f] = static_cast<float>(value);
-    if (f > 2) return;
-    if (f == 0) dead = !(value == value);
-    const double reach = static_cast<double>(2 * map.window[f]);
-    const double low = value - reach, high = value + reach + 1.0, size = task.size(static_cast<int>(f));
-    window[f] = dead ? 0.0f : static_cast<float>(trunc(low < 0 ? 0.0 : low));
-    window[3 + f] = dead ? 0.0f : static_cast<float>(trunc(size < high ? size : high));
+        window(of_task.windows + 2 * center) {}
+  __device__ void set_place(const double at[3]) {
+    const bool known = at[0] == at[0] && at[1] == at[1] && at[2] == at[2];
+    int reach[6];
+    for (int axis = 0; axis < 3; ++axis) {
+      row[1 + axis] = static_cast<float>(at[axis]);
+      const double reach_here = static_cast<double>(2 * map.window[axis]), size = task.size(axis);
+      const double low = at[axis] - reach_here, high = at[axis] + reach_here + 1.0;
+      reach[axis] = known ? static_cast<int>(low < 0 ? 0.0 : low) : 0;
+      reach[3 + axis] = known ? static_cast<int>(size < high ? size : high) : 0;
+    }
+    window[0] = make_int4(reach[0], reach[1], reach[2], reach[3]);
+    window[1] = make_int4(reach[4], reach[5], 0, 0);
   }
+  __device__ void set_color(int64_t c, double value) { row[4 + c] = static_cast<float>(value); }
 };
 
 // One block a clip and map.
 __global__ void start_kernel(SlicTask task, const double* __restrict__ given) {
   const int64_t m = blockIdx.x % task.num_maps, clip = blockIdx.x / task.num_maps;
   const MapTask& map = task.maps[m];
-  const int64_t row = 3 + task.channels;
   for (int64_t k = threadIdx.x; k < map.num_centers; k += blockDim.x) {
     const int64_t center = task.center(clip, map) + k;
     CenterWriter writer(task, map, center);
+    double place[3];
     if (given != nullptr) {
-      const double scale = 1.0 / task.compactness;
-      for (int64_t f = 0; f < row; ++f) writer.set(f, given[center * row + f] * (f < 3 ? 1.0 : scale));
+      const double scale = 1.0 / task.compactness, *from = given + center * (3 + task.channels);
+      for (int f = 0; f < 3; ++f) place[f] = from[f];
+      for (int64_t c = 0; c < task.channels; ++c) writer.set_color(c, from[3 + c] * scale);
     } else {
       const int64_t at[3] = {k / (map.seed_counts[1] * map.seed_counts[2]),
                              k / map.seed_counts[2] % map.seed_counts[1], k % map.seed_counts[2]};
-      for (int f = 0; f < 3; ++f) {
-        writer.set(f, static_cast<double>(map.grid.start[f] + at[f] * map.grid.step[f]));
-      }
-      for (int64_t f = 3; f < row; ++f) writer.set(f, 0.0);
+      for (int f = 0; f < 3; ++f)
+        place[f] = static_cast<double>(map.grid.start[f] + at[f] * map.grid.step[f]);
+      for (int64_t c = 0; c < task.channels; ++c) writer.set_color(c, 0.0);
     }
+    writer.set_place(place);
   }
   if (threadIdx.x != 0) return;
   const int64_t state = clip * task.all_maps + task.first_map + m;
@@ -120,16 +127,18 @@ __global__ void move_kernel(SlicTask task, bool compare) {
     Word *const sums = task.sums + center * stride, *const before = task.sums_before + center * stride;
     const auto count = static_cast<double>(static_cast<int64_t>(sums[0]));
     CenterWriter writer(task, map, center);
-    for (int64_t f = 0; f < 4 + task.channels; ++f) {
+    const auto take = [&](int64_t f, double to) {  // the mean of a sum, in multiples of `to`
       const Word sum = sums[f];
       changed |= sum != before[f];
       before[f] = sum;
       sums[f] = 0;
-      if (f == 0) continue;
-      const double nothing = static_cast<double>(NAN);
       const double whole = static_cast<double>(static_cast<int64_t>(sum));
-      writer.set(f - 1, count > 0 ? whole * (f < 4 ? 1.0 : unit) / count : nothing);
-    }
+      return count > 0 ? whole * to / count : static_cast<double>(NAN);
+    };
+    take(0, 1.0);
+    const double place[3] = {take(1, 1.0), take(2, 1.0), take(3, 1.0)};
+    for (int64_t c = 0; c < task.channels; ++c) writer.set_color(c, take(4 + c, unit));
+    writer.set_place(place);
   }
   // The same sums give the same centres, and these the same labels.
   const bool ended = __syncthreads_or(changed ? 1 : 0) == 0 && compare;

@@ -1,5 +1,6 @@
-// Which centres can win somewhere in a box, on the GPU: the question of narrow.h, in its very operations, a
-// lane a centre.
+// Which centres can win somewhere in a box, on the GPU: the question of narrow.h, a lane a centre. Costs and
+// their scale are the CPU's, bit for bit. The choice need not be: whoever is left out loses everywhere by
+// more than rounding, and by more than a tie.
 #pragma once
 
 #include "slic3d/task.cuh"
@@ -45,11 +46,22 @@ __device__ Box<C> box_at(const SlicTask& task, const int first[3], int side, con
   return box;
 }
 
-// The centres of one resolution of one clip.
+// The centres of one resolution of one clip: in the task, from `first` on.
+template <int C>
 struct Centers {
-  const float *rows, *windows;
-  int64_t stride, channels;
+  const SlicTask& task;
+  uint32_t first;
   float weight[3], error;
+  __device__ int64_t channels() const { return C == kDynamic ? task.channels : C; }
+  __device__ const float* row(int k) const {
+    return task.rows + static_cast<uint64_t>(first + static_cast<uint32_t>(k)) * row_floats_of(channels());
+  }
+  __device__ const int4* window(int k) const {
+    return task.windows + static_cast<uint64_t>(first + static_cast<uint32_t>(k)) * 2;
+  }
+  __device__ Word* sums(int k) const {
+    return task.sums + static_cast<uint64_t>(first + static_cast<uint32_t>(k)) * sums_stride_of(channels());
+  }
 };
 
 template <int C>
@@ -64,15 +76,9 @@ struct Center {
 
 struct Window {
   int begin[3], end[3];
-  __device__ explicit Window(const float* window) {
-    const float4 a = reinterpret_cast<const float4*>(window)[0],
-                 b = reinterpret_cast<const float4*>(window)[1];
-    const float values[6] = {a.x, a.y, a.z, a.w, b.x, b.y};
-    for (int axis = 0; axis < 3; ++axis) {
-      // Of a dead centre, or one that is not a number: nothing.
-      begin[axis] = values[axis] >= 0 ? static_cast<int>(values[axis]) : 0;
-      end[axis] = values[axis] >= 0 ? static_cast<int>(values[3 + axis]) : 0;
-    }
+  __device__ explicit Window(const int4* window) {
+    const int4 a = window[0], b = window[1];
+    begin[0] = a.x, begin[1] = a.y, begin[2] = a.z, end[0] = a.w, end[1] = b.x, end[2] = b.y;
   }
   template <int C>
   __device__ bool touches(const Box<C>& box) const {
@@ -96,14 +102,14 @@ struct Candidate {
   bool covers;
 
   template <bool kColors>
-  static __device__ Candidate of(const Centers& centers, int k, const Box<C>& box) {
-    const Window window(centers.windows + 8 * static_cast<int64_t>(k));
-    Candidate found{Center<C>(centers.rows + k * centers.stride), 0.0f, window.covers(box)};
+  static __device__ Candidate of(const Centers<C>& centers, int k, const Box<C>& box) {
+    const Window window(centers.window(k));
+    Candidate found{Center<C>(centers.row(k)), 0.0f, window.covers(box)};
     for (int axis = 0; axis < 3; ++axis) {
       const float d = found.center.at[axis] - box.middle(axis);
       found.cost = __fmaf_rn(d * d, centers.weight[axis], found.cost);
     }
-    for (int64_t c = 0; kColors && c < (C == kDynamic ? centers.channels : C); ++c) {
+    for (int64_t c = 0; kColors && c < centers.channels(); ++c) {
       const float d = found.center.colors[c] - box.color_middle[c];
       found.cost = __fmaf_rn(d, d, found.cost);
     }
@@ -118,37 +124,51 @@ struct Candidate {
 template <int C, bool kColors>
 struct Rival {
   Center<C> center;
-  float best, scale, farthest, error;
+  float best, scale, error;
   bool exists;
 
-  __device__ Rival(const Centers& centers, int k, float cost, const Box<C>& box)
-      : center(centers.rows + k * centers.stride),
-        best(cost),
-        error(centers.error),
-        exists(cost < kUnreached) {
+  __device__ Rival(const Centers<C>& centers, int k, float cost, const Box<C>& box)
+      : center(centers.row(k)), best(cost), error(centers.error), exists(cost < kUnreached) {
     float slack = 0.0f;
-    for (int axis = 0; axis < 3; ++axis) slack = __fmaf_rn(centers.weight[axis] * box.half, box.half, slack);
-    for (int64_t c = 0; kColors && c < (C == kDynamic ? centers.channels : C); ++c) {
+    for (int axis = 0; axis < 3; ++axis) {
+      slack = __fmaf_rn(centers.weight[axis] * box.half, box.half, slack);
+    }
+    for (int64_t c = 0; kColors && c < centers.channels(); ++c) {
       slack = __fmaf_rn(box.color_half[c], box.color_half[c], slack);
     }
     scale = (exists ? best : 0.0f) + slack;
-    const float diagonal = sqrtf(best) + 2.0f * sqrtf(slack);
-    farthest = exists ? 1.0001f * diagonal * diagonal + error : 0.5f * kUnreached;
   }
 
-  __device__ bool leaves(const Centers& centers, const Candidate<C>& other, const Box<C>& box) const {
-    if (!(other.cost <= farthest)) return false;
-    if (!exists) return true;
+  // Without a rival, all that touch the box.
+  __device__ bool leaves(const Centers<C>& centers, const Candidate<C>& other, const Box<C>& box) const {
+    if (!exists || !(other.cost < kUnreached)) return other.cost < kUnreached;
     float bound = other.cost - best;
     for (int axis = 0; axis < 3; ++axis) {
       const float width = 2.0f * (centers.weight[axis] * box.half);
-      bound -= width * fabsf(other.center.at[axis] - center.at[axis]);
+      bound = __fmaf_rn(-width, fabsf(other.center.at[axis] - center.at[axis]), bound);
     }
-    for (int64_t c = 0; kColors && c < (C == kDynamic ? centers.channels : C); ++c) {
-      bound -= 2.0f * box.color_half[c] * fabsf(other.center.colors[c] - center.colors[c]);
+    for (int64_t c = 0; kColors && c < centers.channels(); ++c) {
+      const float apart = fabsf(other.center.colors[c] - center.colors[c]);
+      bound = __fmaf_rn(-2.0f * box.color_half[c], apart, bound);
     }
     return bound <= __fmaf_rn(1e-5f, other.cost + scale, error);
   }
 };
+
+// Which voxels of the brick at `first` a centre reaches, a bit each.
+__device__ inline uint64_t reached_voxels(const Window& window, const int first[3]) {
+  unsigned set[3];
+  for (int axis = 0; axis < 3; ++axis) {
+    const int begin = window.begin[axis] - first[axis], end = window.end[axis] - first[axis];
+    const unsigned after = begin <= 0 ? 15u : begin < 4 ? 15u << begin & 15u : 0u;
+    const unsigned before = end >= 4 ? 15u : end > 0 ? (1u << end) - 1u : 0u;
+    set[axis] = after & before;
+  }
+  const unsigned t = set[0], y = set[1];
+  const unsigned rows = (y & 1) * 0xf | (y >> 1 & 1) * 0xf0 | (y >> 2 & 1) * 0xf00 | (y >> 3 & 1) * 0xf000;
+  const unsigned plane = rows & set[2] * 0x1111u;
+  return (t & 1 ? uint64_t{plane} : 0) | (t & 2 ? uint64_t{plane} << 16 : 0) |
+         (t & 4 ? uint64_t{plane} << 32 : 0) | (t & 8 ? uint64_t{plane} << 48 : 0);
+}
 
 }  // namespace ace3d

@@ -75,7 +75,7 @@ int64_t lay_out(SlicTask& task, const SlicMap* maps, int64_t num_maps, void* mem
   task.color_boxes = work.take<float>(clips * task.num_boxes * 2 * channels);
   task.largest_bits = work.take<int>(clips);
   task.rows = work.take<float>(centers * row_floats_of(channels));
-  task.windows = work.take<float>(centers * 8);
+  task.windows = work.take<int4>(centers * 2);
   task.sums = work.take<Word>(centers * sums_stride_of(channels));
   task.sums_before = work.take<Word>(centers * sums_stride_of(channels));
   task.errors = work.take<float>(clips * num_maps);

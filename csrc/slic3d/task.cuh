@@ -63,7 +63,7 @@ struct SlicTask {
   float* color_boxes;   // [clip, box, 2, channel]: middle and half width
   int* largest_bits;    // [clip] largest magnitude, as the bits of a float
   float* rows;          // [clip, centre, row_floats]
-  float* windows;       // [clip, centre, 8]
+  int4* windows;        // [clip, centre, 2]: first t, y, x that it reaches, then the ends
   Word* sums;           // [clip, centre, sums_per_center]
   Word* sums_before;    // those of the pass before
   float* errors;        // [clip, map] by which rounding can change a cost
