@@ -26,7 +26,7 @@ struct ByteRange {
 
 // ranges [clip, 2], zero before: 255 - the least byte, and the largest.
 __global__ void byte_range_kernel(const uint8_t* __restrict__ frames, int64_t clip_bytes,
-                                  int64_t blocks_per_clip, int* __restrict__ ranges) {
+                                  unsigned blocks_per_clip, int* __restrict__ ranges) {
   const int64_t clip = blockIdx.x / blocks_per_clip, block = blockIdx.x % blocks_per_clip;
   const uint8_t* bytes = frames + clip * clip_bytes;
   // Bytes before the first whole 16, and after the last, go to the first block.
@@ -69,7 +69,7 @@ __global__ void light_table_kernel(const int* __restrict__ ranges, bool stretch,
 
 // Four pixels a thread: three words of bytes in, a quad for each channel out, where all is aligned.
 __global__ void lab_kernel(const uint8_t* __restrict__ frames, const LightTable* __restrict__ tables,
-                           int64_t num_voxels, int64_t blocks_per_clip, bool aligned,
+                           int64_t num_voxels, unsigned blocks_per_clip, bool aligned,
                            float* __restrict__ lab) {
   __shared__ float4 light[3 * 256];
   const int64_t clip = blockIdx.x / blocks_per_clip, block = blockIdx.x % blocks_per_clip;
@@ -115,7 +115,8 @@ const LightTable* launch_light_tables(const uint8_t* frames, int64_t num_clips, 
     const auto queue = static_cast<cudaStream_t>(stream);
     check_cuda(cudaMemsetAsync(ranges, 0, 2 * sizeof(int) * num_clips, queue), "clips_to_lab");
     const int64_t blocks = blocks_for(3 * num_voxels, kBytesPerBlock);
-    ACE3D_LAUNCH(byte_range_kernel, num_clips * blocks, 0, stream, frames, 3 * num_voxels, blocks, ranges);
+    ACE3D_LAUNCH(byte_range_kernel, num_clips * blocks, 0, stream, frames, 3 * num_voxels,
+                 static_cast<unsigned>(blocks), ranges);
   }
   ACE3D_LAUNCH(light_table_kernel, num_clips, 0, stream, ranges, stretch, tables);
   return tables;
@@ -126,7 +127,8 @@ void launch_clips_to_lab(const uint8_t* frames, const LightTable* tables, float*
   if (num_clips == 0) return;
   const int64_t blocks = blocks_for(num_voxels, kPixelsPerBlock);
   const bool aligned = num_voxels % 4 == 0 && reinterpret_cast<uintptr_t>(frames) % 4 == 0;
-  ACE3D_LAUNCH(lab_kernel, num_clips * blocks, 0, stream, frames, tables, num_voxels, blocks, aligned, lab);
+  ACE3D_LAUNCH(lab_kernel, num_clips * blocks, 0, stream, frames, tables, num_voxels,
+               static_cast<unsigned>(blocks), aligned, lab);
 }
 
 }  // namespace ace3d

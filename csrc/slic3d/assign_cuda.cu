@@ -79,13 +79,17 @@ struct BlockPlace {
   int64_t clip, m, box, state;
   int corner[3], per_side;  // in boxes; bricks along a side
   __device__ explicit BlockPlace(const SlicTask& task) {
-    const int64_t job = blockIdx.x / task.num_boxes;
-    box = blockIdx.x % task.num_boxes;
-    m = job % task.num_maps, clip = job / task.num_maps;
+    // A launch has fewer than 2^31 blocks: divisions of 32 bits.
+    const auto num_boxes = static_cast<unsigned>(task.num_boxes), rows = static_cast<unsigned>(task.boxes[1]);
+    const auto columns = static_cast<unsigned>(task.boxes[2]),
+               num_maps = static_cast<unsigned>(task.num_maps);
+    const unsigned job = blockIdx.x / num_boxes, here = blockIdx.x % num_boxes;
+    box = here;
+    m = job % num_maps, clip = job / num_maps;
     state = clip * task.all_maps + task.first_map + m;
-    corner[0] = static_cast<int>(box / (task.boxes[1] * task.boxes[2]));
-    corner[1] = static_cast<int>(box / task.boxes[2] % task.boxes[1]);
-    corner[2] = static_cast<int>(box % task.boxes[2]);
+    corner[0] = static_cast<int>(here / columns / rows);
+    corner[1] = static_cast<int>(here / columns % rows);
+    corner[2] = static_cast<int>(here % columns);
     per_side = task.box_side / 4;
   }
   __device__ bool has_nothing_to_do(const SlicTask& task, bool first) const {

@@ -26,8 +26,9 @@ struct CenterWriter {
       row[1 + axis] = static_cast<float>(at[axis]);
       const double reach_here = static_cast<double>(2 * map.window[axis]), size = task.size(axis);
       const double low = at[axis] - reach_here, high = at[axis] + reach_here + 1.0;
-      reach[axis] = known ? static_cast<int>(low < 0 ? 0.0 : low) : 0;
-      reach[3 + axis] = known ? static_cast<int>(size < high ? size : high) : 0;
+      // Past either end of the axis it does not matter how far.
+      reach[axis] = known ? static_cast<int>(low < 0 ? 0.0 : low < size ? low : size) : 0;
+      reach[3 + axis] = known ? static_cast<int>(size < high ? size : high > 0 ? high : 0.0) : 0;
     }
     window[0] = make_int4(reach[0], reach[1], reach[2], reach[3]);
     window[1] = make_int4(reach[4], reach[5], 0, 0);
@@ -81,18 +82,25 @@ __global__ void first_kernel(SlicTask task, int m, int64_t splits) {
                          k / map.seed_counts[2] % map.seed_counts[1], k % map.seed_counts[2]};
   int64_t range[3][2];
   for (int axis = 0; axis < 3; ++axis) range_of_seed(map, axis, at[axis], task.size(axis), range[axis]);
-  const int64_t height = range[1][1] - range[1][0], width = range[2][1] - range[2][0];
-  const int64_t size = (range[0][1] - range[0][0]) * height * width;
+  // 32 bits, for the divisions: a clip has fewer than 2^31 voxels.
+  const auto height = static_cast<unsigned>(range[1][1] - range[1][0]);
+  const auto width = static_cast<unsigned>(range[2][1] - range[2][0]);
+  const unsigned size = static_cast<unsigned>(range[0][1] - range[0][0]) * height * width;
+  const auto begin = static_cast<unsigned>(split) * blockDim.x + threadIdx.x;
+  const auto step = static_cast<unsigned>(splits) * blockDim.x;
+  const int first[3] = {static_cast<int>(range[0][0]), static_cast<int>(range[1][0]),
+                        static_cast<int>(range[2][0])};
   Word* const sums = task.sums + (task.center(clip, map) + k) * sums_stride_of(task.channels);
   int32_t* const labels = task.labels_of(clip, m);
   // Count, t, y, x; then four colours at a time.
   for (int64_t group = 0; group < 4 + task.channels; group += 4) {
     int64_t added[4] = {0, 0, 0, 0};
-    for (int64_t i = split * blockDim.x + threadIdx.x; i < size; i += splits * blockDim.x) {
-      const int64_t t = range[0][0] + i / (height * width), y = range[1][0] + i / width % height;
-      const int64_t x = range[2][0] + i % width;
+    for (unsigned i = begin; i < size; i += step) {
+      const int t = first[0] + static_cast<int>(i / width / height);
+      const int y = first[1] + static_cast<int>(i / width % height),
+                x = first[2] + static_cast<int>(i % width);
       const int64_t brick = ((t >> 2) * task.bricks[1] + (y >> 2)) * task.bricks[2] + (x >> 2);
-      const int v = static_cast<int>((t & 3) << 4 | (y & 3) << 2 | (x & 3));
+      const int v = (t & 3) << 4 | (y & 3) << 2 | (x & 3);
       const BrickHead head{task.head(clip, brick), task.channels};
       if ((__float_as_int(head.at[v >> 5]) >> (v & 31) & 1) == 0) continue;
       if (group == 0) {
@@ -108,7 +116,7 @@ __global__ void first_kernel(SlicTask task, int m, int64_t splits) {
       }
     }
     for (int j = 0; j < 4; ++j) {
-      for (int step = 16; step > 0; step /= 2) added[j] += __shfl_down_sync(~0u, added[j], step);
+      for (int lanes = 16; lanes > 0; lanes /= 2) added[j] += __shfl_down_sync(~0u, added[j], lanes);
       if (threadIdx.x % 32 == 0 && added[j] != 0) atomicAdd(&sums[group + j], static_cast<Word>(added[j]));
     }
   }

@@ -30,8 +30,8 @@ __device__ __forceinline__ float largest_of_warp(float a, float b) {
 
 __device__ __forceinline__ float round_to_whole(float value) { return (value + 12582912.0f) - 12582912.0f; }
 
-__global__ void largest_kernel(const float* __restrict__ volume, int64_t clip_values, int64_t blocks_per_clip,
-                               int* __restrict__ largest_bits) {
+__global__ void largest_kernel(const float* __restrict__ volume, int64_t clip_values,
+                               unsigned blocks_per_clip, int* __restrict__ largest_bits) {
   const int64_t clip = blockIdx.x / blocks_per_clip, block = blockIdx.x % blocks_per_clip;
   const float* values = volume + clip * clip_values;
   int largest = 0;
@@ -192,18 +192,21 @@ __global__ void fill_kernel(SlicTask task, Source source) {
       high[kWarps][C == kDynamic ? kMaxChannels : C];
   __shared__ float4 light[kLightSize];
   const int64_t channels = C == kDynamic ? task.channels : C;
-  const int64_t clip = blockIdx.x / task.num_boxes, box = blockIdx.x % task.num_boxes;
+  const auto num_boxes = static_cast<unsigned>(task.num_boxes), rows = static_cast<unsigned>(task.boxes[1]);
+  const auto columns = static_cast<unsigned>(task.boxes[2]);
+  const unsigned box = blockIdx.x % num_boxes;
+  const int64_t clip = blockIdx.x / num_boxes;
   const int warp = static_cast<int>(threadIdx.x / 32), side = task.box_side / 4;
   source.prepare(clip, light);
   if (threadIdx.x % 32 == 0) {
     for (int64_t c = 0; c < channels; ++c) low[warp][c] = kFar, high[warp][c] = -kFar;
   }
   __syncwarp();
-  const int64_t first[3] = {box / (task.boxes[1] * task.boxes[2]) * side,
-                            box / task.boxes[2] % task.boxes[1] * side, box % task.boxes[2] * side};
+  const int first[3] = {static_cast<int>(box / columns / rows) * side,
+                        static_cast<int>(box / columns % rows) * side,
+                        static_cast<int>(box % columns) * side};
   for (int i = warp; i < side * side * side; i += kWarps) {
-    const int at[3] = {static_cast<int>(first[0]) + i / (side * side),
-                       static_cast<int>(first[1]) + i / side % side, static_cast<int>(first[2]) + i % side};
+    const int at[3] = {first[0] + i / (side * side), first[1] + i / side % side, first[2] + i % side};
     if (at[0] >= task.bricks[0] || at[1] >= task.bricks[1] || at[2] >= task.bricks[2]) continue;
     fill_brick<C>(task, source, clip, at, low[warp], high[warp]);
   }
@@ -231,7 +234,8 @@ void launch_fill(const SlicTask& task, const float* volume, const uint8_t* mask,
                 blocks = (values + per_block - 1) / per_block;
   const size_t bytes = sizeof(int) * static_cast<size_t>(task.num_clips);
   check_cuda(cudaMemsetAsync(task.largest_bits, 0, bytes, static_cast<cudaStream_t>(stream)), "slic3d");
-  ACE3D_LAUNCH(largest_kernel, task.num_clips * blocks, 0, stream, volume, values, blocks, task.largest_bits);
+  ACE3D_LAUNCH(largest_kernel, task.num_clips * blocks, 0, stream, volume, values,
+               static_cast<unsigned>(blocks), task.largest_bits);
   const FloatColors source{volume, mask};
   const int64_t num_boxes = task.num_clips * task.num_boxes;
   switch (task.channels) {

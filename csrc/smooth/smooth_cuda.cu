@@ -48,12 +48,12 @@ __global__ void put_weights_kernel(WeightsPart<T> part, int64_t size, T* __restr
 // 32 samples: eight warps of kRows each.
 template <class T, class V>
 __global__ void weigh_columns_kernel(const V* __restrict__ from, const T* __restrict__ weights,
-                                     int64_t radius, int64_t size, int64_t inner, int64_t blocks_inner,
-                                     int64_t blocks_size, V* __restrict__ to) {
-  const int64_t block = blockIdx.x % (blocks_inner * blocks_size),
-                outer = blockIdx.x / (blocks_inner * blocks_size);
-  const int64_t column = block % blocks_inner * 32 + threadIdx.x % 32;
-  const int64_t row = (block / blocks_inner * 8 + threadIdx.x / 32) * kRows;
+                                     int64_t radius, int64_t size, int64_t inner, unsigned blocks_inner,
+                                     unsigned blocks_size, V* __restrict__ to) {
+  const unsigned block_row = blockIdx.x / blocks_inner % blocks_size;
+  const int64_t outer = blockIdx.x / blocks_inner / blocks_size;
+  const int64_t column = int64_t{blockIdx.x % blocks_inner} * 32 + threadIdx.x % 32;
+  const int64_t row = (int64_t{block_row} * 8 + threadIdx.x / 32) * kRows;
   if (column >= inner || row >= size) return;
   const V* origin = from + outer * size * inner + column;
   const int64_t last = size - 1;
@@ -82,23 +82,24 @@ __global__ void weigh_columns_kernel(const V* __restrict__ from, const T* __rest
   for (int j = 0; j < kRows && row + j < size; ++j) to[(outer * size + row + j) * inner + column] = sums[j];
 }
 
-// Along the last axis: a thread a sample, neighbours in one warp.
+// Along the last axis: a warp a row.
 template <class T>
 __global__ void weigh_rows_kernel(const T* __restrict__ from, const T* __restrict__ weights, int64_t radius,
-                                  int64_t size, int64_t num_samples, T* __restrict__ to) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i >= num_samples) return;
-  const int64_t x = i % size;
-  const T* row = from + (i - x);
-  T sum = weights[0] * row[x];
-  if (x >= radius && x + radius < size) {
-    for (int64_t d = radius; d > 0; --d) sum = add_pair(weights[d], row[x - d], row[x + d], sum);
-  } else {
-    for (int64_t d = radius; d > 0; --d) {
-      sum = add_pair(weights[d], row[mirrored(x - d, size)], row[mirrored(x + d, size)], sum);
+                                  int64_t size, int64_t num_rows, T* __restrict__ to) {
+  const int64_t number = int64_t{blockIdx.x} * (kThreadsPerBlock / 32) + threadIdx.x / 32;
+  if (number >= num_rows) return;
+  const T* row = from + number * size;
+  for (int64_t x = threadIdx.x % 32; x < size; x += 32) {
+    T sum = weights[0] * row[x];
+    if (x >= radius && x + radius < size) {
+      for (int64_t d = radius; d > 0; --d) sum = add_pair(weights[d], row[x - d], row[x + d], sum);
+    } else {
+      for (int64_t d = radius; d > 0; --d) {
+        sum = add_pair(weights[d], row[mirrored(x - d, size)], row[mirrored(x + d, size)], sum);
+      }
     }
+    to[number * size + x] = sum;
   }
-  to[i] = sum;
 }
 
 int64_t blocks_for(int64_t size, int64_t per_block) { return (size + per_block - 1) / per_block; }
@@ -108,17 +109,16 @@ void weigh_columns(const T* from, const T* weights, int64_t radius, int64_t oute
                    int64_t inner, T* to, void* stream) {
   const int64_t columns = blocks_for(inner, 32), rows = blocks_for(size, 8 * kRows);
   ACE3D_LAUNCH((weigh_columns_kernel<T, V>), outer * columns * rows, 0, stream,
-               reinterpret_cast<const V*>(from), weights, radius, size, inner, columns, rows,
-               reinterpret_cast<V*>(to));
+               reinterpret_cast<const V*>(from), weights, radius, size, inner, static_cast<unsigned>(columns),
+               static_cast<unsigned>(rows), reinterpret_cast<V*>(to));
 }
 
 template <class T>
 void weigh_axis(const T* from, const T* weights, int64_t radius, int64_t outer, int64_t size, int64_t inner,
                 T* to, void* stream) {
   if (inner == 1) {
-    const int64_t num_samples = outer * size;
-    ACE3D_LAUNCH(weigh_rows_kernel<T>, blocks_for(num_samples, kThreadsPerBlock), 0, stream, from, weights,
-                 radius, size, num_samples, to);
+    ACE3D_LAUNCH(weigh_rows_kernel<T>, blocks_for(outer, kThreadsPerBlock / 32), 0, stream, from, weights,
+                 radius, size, outer, to);
     return;
   }
   if constexpr (sizeof(T) == 4) {
