@@ -2,7 +2,8 @@
 
 README marks the place of a table by ``<!-- benchmark NAME -->`` and ``<!-- end -->``; it is made from
 ``results/cpu_NAME.json``: a row per measured row, medians, and the ratio of each time to ours. The table
-``planted`` is made from ``results/planted.json``: the figures that have a bar, and those of other methods.
+``planted`` is made from ``results/planted.json``: the figures that have a bar, and those of other methods;
+``planted_development`` from the file of that name, those of other methods and of randomised networks.
 
 Example: python benchmarks/tables.py --write
 """
@@ -66,13 +67,22 @@ def render_figures(figures: list[dict[str, Any]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
+def render_controls(figures: list[dict[str, Any]]) -> str:
+    """The figures of other methods and of randomised networks alone."""
+    words = ("Captum", "stce", "scikit", "sanity")
+    return render_figures([row for row in figures if any(w in row["name"] + row["method"] for w in words)])
+
+
+FIGURES = {"planted": render_figures, "planted_development": render_controls}
+
+
 def fill(text: str, results: Path) -> str:
     """``text`` with every marked table made anew."""
 
     def table(place: re.Match[str]) -> str:
-        if place[2] == "planted":
-            facts = json.loads((results / "planted.json").read_text(encoding="utf-8"))
-            return f"{place[1]}{render_figures(facts['figures'])}{place[3]}"
+        if place[2] in FIGURES:
+            facts = json.loads((results / f"{place[2]}.json").read_text(encoding="utf-8"))
+            return f"{place[1]}{FIGURES[place[2]](facts['figures'])}{place[3]}"
         facts = json.loads((results / f"cpu_{place[2]}.json").read_text(encoding="utf-8"))
         return f"{place[1]}{render(facts['rows'])}{place[3]}"
 
