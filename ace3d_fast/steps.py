@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ace3d_fast import ops
 from ace3d_fast.config import RunOptions
 from ace3d_fast.described import Described, gather
 from ace3d_fast.engines.local import prefetch
-from ace3d_fast.engines.upload import Block, uploaded
+from ace3d_fast.engines.upload import Block, filled, uploaded
 from ace3d_fast.errors import VideoError
 from ace3d_fast.learn.scores import ClassGradients, average_gradients
 from ace3d_fast.learn.splits import Split, cross_fit, split_videos
@@ -43,6 +44,7 @@ from ace3d_fast.types import ClipFeatures, Progress, SegmentedClip, Video
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
+CutClip = tuple[SegmentedClip, pd.DataFrame]
 
 
 @dataclass
@@ -78,7 +80,6 @@ class Steps:
             skipped.append({"video": video.id, "reason": str(error)})
             self.progress.advance()
 
-        backend = ops if options.backend == "native" else reference
         blocks = sample_clips(
             videos,
             options.sampling,
@@ -89,29 +90,21 @@ class Steps:
         )
         described: list[tuple[dict[str, Any], pd.DataFrame, ClipFeatures]] = []
         self.progress.start("decode, segment, forward", len(videos))
-        device = self.network.device if backend is ops else torch.device("cpu")
-        for block in prefetch(uploaded(blocks, device)):
-            video = block.clips[0].video
-            explained = video.label in self.classes
-            with watch.time("segment"):
-                cut = self._cut(block)
-            found = describe_regions(
-                cut,
-                self.network,
-                options.features,
-                num_frames=options.sampling.num_frames,
-                class_index=self.classes.get(video.label),
-                backend=backend,
-                watch=watch,
-            )
-            for (clip, table), features in zip(cut, found, strict=True):
-                about: dict[str, Any] = {"video": video.id, "label": video.label, "group": video.group}
-                about |= {"clip": clip.clip.index, "start_seconds": clip.clip.start_seconds}
-                described.append((about, table, features))
-            with watch.time("store"):
-                self.run.write_clips([clip if explained else clip.thinned() for clip, _ in cut])
-            if block.clips[0].index == 0:
-                self.progress.advance()
+        device = self.network.device if self._backend is ops else torch.device("cpu")
+        # One clip at a time fills no GPU: there batches are filled across videos.
+        least = options.features.batch_clips if device.type == "cuda" else 1
+        for group in filled(prefetch(uploaded(blocks, device)), least):
+            for block, cut, found in zip(group, *self.describe_blocks(group), strict=True):
+                video = block.clips[0].video
+                for (clip, table), features in zip(cut, found, strict=True):
+                    about: dict[str, Any] = {"video": video.id, "label": video.label, "group": video.group}
+                    about |= {"clip": clip.clip.index, "start_seconds": clip.clip.start_seconds}
+                    described.append((about, table, features))
+                explained = video.label in self.classes
+                with watch.time("store"):
+                    self.run.write_clips([clip if explained else clip.thinned() for clip, _ in cut])
+                if block.clips[0].index == 0:
+                    self.progress.advance()
         self.progress.finish()
         bad = {row["video"] for row in skipped}
         usable = [video for video in videos if video.id not in bad]
@@ -122,14 +115,43 @@ class Steps:
         sound = [entry for entry in described if entry[0]["video"] not in bad]
         return gather(sound, skipped, center=options.features.center)
 
-    def _cut(self, block: Block) -> list[tuple[SegmentedClip, pd.DataFrame]]:
+    def describe_blocks(
+        self, blocks: Sequence[Block]
+    ) -> tuple[list[list[CutClip]], list[list[ClipFeatures]]]:
+        """Cut clips and describe their regions; clips of one class are forwarded together."""
+        with self.watch.time("segment"):
+            cut = [self._cut(block) for block in blocks]
+        found: dict[tuple[int, int], ClipFeatures] = {}
+        places: dict[int | None, list[tuple[int, int]]] = {}
+        for b, block in enumerate(blocks):
+            class_index = self.classes.get(block.clips[0].video.label)
+            places.setdefault(class_index, []).extend((b, i) for i in range(len(cut[b])))
+        for class_index, here in places.items():
+            features = describe_regions(
+                [cut[b][i] for b, i in here],
+                self.network,
+                self.options.features,
+                num_frames=self.options.sampling.num_frames,
+                class_index=class_index,
+                backend=self._backend,
+                watch=self.watch,
+            )
+            found.update(zip(here, features, strict=True))
+        return cut, [[found[b, i] for i in range(len(clips))] for b, clips in enumerate(cut)]
+
+    @property
+    def _backend(self) -> ModuleType:
+        return ops if self.options.backend == "native" else reference
+
+    def _cut(self, block: Block) -> list[CutClip]:
         frames = block.wait()
 
-        def cut(part: range) -> list[tuple[SegmentedClip, pd.DataFrame]]:
+        def cut(part: range) -> list[CutClip]:
             where = slice(part.start, part.stop)
             there = None if frames is None else frames[where]
-            backend = ops if self.options.backend == "native" else reference
-            return cut_supervoxels(block.clips[where], self.options.segment, backend=backend, frames=there)
+            return cut_supervoxels(
+                block.clips[where], self.options.segment, backend=self._backend, frames=there
+            )
 
         size = len(block.clips)
         parts = self.network.batches.run("supervoxels", cut, range(size), size)

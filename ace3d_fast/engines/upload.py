@@ -30,11 +30,23 @@ class Block(NamedTuple):
         return self.frames
 
 
+def filled(blocks: Iterable[Block], least: int) -> Iterator[list[Block]]:
+    """Group blocks, of however many videos, so that each group but the last has ``least`` clips or more."""
+    group: list[Block] = []
+    for block in blocks:
+        group.append(block)
+        if sum(len(each.clips) for each in group) >= least:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
 def uploaded(blocks: Iterable[Sequence[Clip]], device: torch.device) -> Iterator[Block]:
     """Send each block's frames to ``device`` on a stream of their own, from pinned memory.
 
     Run in the thread that decodes (`ace3d_fast.engines.local.prefetch`), a copy is under way while the GPU
-    works on the block before. For the CPU blocks are passed on.
+    works on the block before. For the CPU blocks are passed on, and so is one that finds no room on the GPU.
     """
     if device.type != "cuda":
         for clips in blocks:
@@ -43,7 +55,11 @@ def uploaded(blocks: Iterable[Sequence[Clip]], device: torch.device) -> Iterator
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     for clips in blocks:
         pinned = torch.stack([clip.frames for clip in clips]).pin_memory()
-        with torch.cuda.stream(stream):
-            frames = pinned.to(device, non_blocking=True)
-            copied = stream.record_event()
+        try:
+            with torch.cuda.stream(stream):
+                frames = pinned.to(device, non_blocking=True)
+                copied = stream.record_event()
+        except torch.OutOfMemoryError:
+            yield Block(clips)
+            continue
         yield Block(clips, frames, copied)
