@@ -147,7 +147,7 @@ def _checks_of_a_build(check: Check) -> None:
         report, results = Path(folder) / "tests.xml", Path(folder) / "bench.json"
         # Only tests/cuda and its own conftest: that of all tests needs a video library.
         tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--confcutdir=tests/cuda"]
-        check.run("tests", [*tests, f"--junitxml={report}", "tests/cuda"], 150, lambda: _test_facts(report))
+        check.run("tests", [*tests, f"--junitxml={report}", "tests/cuda"], 200, lambda: _test_facts(report))
         sanitizer = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
         for tool in ("memcheck", "racecheck"):
             command = [sanitizer, f"--tool={tool}", "--error-exitcode=9", sys.executable]
