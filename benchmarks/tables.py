@@ -1,9 +1,10 @@
 """README's tables of what was measured, made from the runs in ``benchmarks/results``.
 
 README marks the place of a table by ``<!-- benchmark NAME -->`` and ``<!-- end -->``; it is made from
-``results/cpu_NAME.json``: a row per measured row, medians, and the ratio of each time to ours. The table
-``planted`` is made from ``results/planted.json``: the figures that have a bar, and those of other methods;
-``planted_development`` from the file of that name, those of other methods and of randomised networks.
+``results/cpu_NAME.json``. Times: a row per measured row of whole calls, medians, and the ratio of each to
+ours. Quality: a row per set of volumes whose true segmentation is known. The table ``planted`` is made from
+``results/planted.json``: the figures that have a bar, and those of other methods; ``planted_development``
+from the file of that name, those of other methods and of randomised networks.
 
 Example: python benchmarks/tables.py --write
 """
@@ -28,43 +29,76 @@ SETTINGS = {
     "num_regions": "regions",
     "num_patches": "regions",
     "batch": "regions a call",
+    "compactness": "compactness",
+    "sigma": "sigma",
 }
 CALLS = {
-    "skimage": "scikit-image",
+    "scikit-image": "scikit-image",
+    "SimpleITK": "SimpleITK",
     "scatter_add": "`scatter_add`",
     "ndimage": "`scipy.ndimage.mean`",
     "torch": "torch",
     "crop_first": "torch, cropped first",
     OURS: "ace3d_fast",
+    "ours, high": '`quality="high"`',
+}
+METHODS = ("scikit-image", "SimpleITK", "ours, high")
+QUALITIES = {
+    "undersegmentation_error_3d": "UE",
+    "boundary_recall_0": "recall",
+    "achievable_accuracy": "ASA",
 }
 
 
 def render(rows: list[dict[str, Any]]) -> str:
     """A Markdown table of ``rows``: what was set, the median of each call, and its ratio to ours."""
+    rows = [row for row in rows if row.get("case", "clips") == "clips"]
     settings = [name for name in SETTINGS if any(name in row for row in rows)]
-    calls = list(dict.fromkeys(name for row in rows for name in row["milliseconds"] if name != OURS))
-    head = [SETTINGS[name] for name in settings] + [CALLS.get(name, name) for name in (*calls, OURS)]
-    head += ["ratio"] if len(calls) == 1 else [f"to {CALLS.get(name, name)}" for name in calls]
-    lines = [head, ["---"] * len(head)]
+    calls = [name for name in CALLS if any(name in row["milliseconds"] for row in rows)]
+    others = [name for name in calls if not name.startswith(OURS)]
+    head = [SETTINGS[name] for name in settings] + [CALLS[name] for name in calls]
+    head += ["ratio"] if len(others) == 1 else [f"to {CALLS[name]}" for name in others]
+    lines = []
     for row in rows:
         medians = {name: quartiles[1] for name, quartiles in row["milliseconds"].items()}
         cells = [_setting(name, row.get(name)) for name in settings]
-        cells += [_time(medians.get(name)) for name in (*calls, OURS)]
-        ratios = [medians[name] / medians[OURS] if name in medians else None for name in calls]
+        cells += [_time(medians.get(name)) for name in calls]
+        ratios = [medians[name] / medians[OURS] if name in medians else None for name in others]
         lines.append(cells + [MISSING if ratio is None else _round(ratio) for ratio in ratios])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return _table(head, lines)
+
+
+def render_quality(rows: list[dict[str, Any]]) -> str:
+    """A Markdown table of how near the regions of each method come to the truth, where that is known."""
+    cases: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        if set(QUALITIES) <= set(row):
+            key = tuple(row[name] for name in ("volumes", "num_segments", "compactness_weight", "sigma"))
+            cases.setdefault(key, {})[row["method"]] = row
+    head = ["volumes", "segments", "compactness", "sigma"]
+    head += [f"{short}: {CALLS[name]}" for short in QUALITIES.values() for name in METHODS]
+    lines = []
+    for (volumes, *settings), methods in cases.items():
+        cells = [f"{methods[name][quality]:.3f}" for quality in QUALITIES for name in METHODS]
+        lines.append([volumes, *(f"{value:g}" for value in settings), *cells])
+    return _table(head, lines)
+
+
+def _table(head: list[str], lines: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, ["---"] * len(head), *lines))
 
 
 def render_figures(figures: list[dict[str, Any]]) -> str:
     """A Markdown table of the planted benchmark: figures with intervals, bars, and what was counted."""
-    lines = [["measured", "of", "value", "95 % interval", "bar", "", "over"], ["---"] * 7]
+    head = ["measured", "of", "value", "95 % interval", "bar", "", "over"]
+    lines = []
     for row in figures:
         if row["bar"] or row["method"] not in ("calibrated", "network"):
             met = {True: "met", False: "**not met**", None: ""}[row["met"]]
             cells = [row["name"], row["method"], _share(row["value"])]
             interval = "" if row["low"] is None else f"{_share(row['low'])} to {_share(row['high'])}"
             lines.append([*cells, interval, row["bar"], met, row["unit"]])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return _table(head, lines)
 
 
 def render_controls(figures: list[dict[str, Any]]) -> str:
@@ -84,7 +118,8 @@ def fill(text: str, results: Path) -> str:
             facts = json.loads((results / f"{place[2]}.json").read_text(encoding="utf-8"))
             return f"{place[1]}{FIGURES[place[2]](facts['figures'])}{place[3]}"
         facts = json.loads((results / f"cpu_{place[2]}.json").read_text(encoding="utf-8"))
-        return f"{place[1]}{render(facts['rows'])}{place[3]}"
+        made = (render_quality if place[2] == "quality" else render)(facts["rows"])
+        return f"{place[1]}{made}{place[3]}"
 
     return PLACE.sub(table, text)
 
@@ -94,7 +129,7 @@ def _setting(name: str, value: Any) -> str:
         return MISSING
     if isinstance(value, list):
         return (TIMES if name == "shape" else ", ").join(map(str, value))
-    return str(value)
+    return f"{value:g}"
 
 
 def _share(value: float | None) -> str:

@@ -120,8 +120,9 @@ def test_a_table_shows_medians_and_their_ratio_to_ours(tables):
         {
             "shape": [4, 5, 6],
             "num_regions": [15, 50],
-            "milliseconds": {"skimage": [1, 30, 99], "ours": [1, 2, 3]},
+            "milliseconds": {"scikit-image": [1, 30, 99], "ours": [1, 2, 3], "by frame": [1, 1, 1]},
         },
+        {"case": "memory", "shape": [4, 5, 6]},
         {"shape": [4, 5, 6], "milliseconds": {"torch": [0, 25000, 0], "ours": [0, 10000, 0]}},
     ]
     plain = tables.render(rows).replace(tables.TIMES, "x").replace(tables.MISSING, "-")
@@ -142,3 +143,15 @@ def test_the_planted_table_shows_bars_and_other_methods(tables):
         "| AUROC | calibrated | 0.990 | 0.900 to 1.000 | > 0.95 | **not met** | 5 networks |",
         "| AUROC | Captum TCAV | - |  |  |  | 5 networks |",
     ]
+
+
+def test_a_table_shows_quality_where_the_truth_is_known(tables):
+    setting = {"num_segments": 50, "compactness_weight": 20.0, "sigma": 1.0}
+    rows = [
+        {"volumes": "sprites", "method": name, **setting, **dict.fromkeys(tables.QUALITIES, value)}
+        for name, value in (("scikit-image", 0.5), ("SimpleITK", 0.25), ("ours, high", 0.125), ("cubes", 1.0))
+    ]
+    line = "| sprites | 50 | 20 | 1 |" + " 0.500 | 0.250 | 0.125 |" * 3
+    assert tables.render_quality([*rows, {"volumes": "real", "method": "ours", **setting}]).splitlines()[
+        2:
+    ] == [line]
