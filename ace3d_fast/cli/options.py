@@ -37,6 +37,13 @@ class Features(str, Enum):
     patch = "patch"
 
 
+class Quality(str, Enum):
+    """How well supervoxels follow boundaries."""
+
+    standard = "standard"
+    high = "high"
+
+
 class Clusters(str, Enum):
     """How regions are clustered."""
 
@@ -55,6 +62,7 @@ class Vocabulary(str, Enum):
 
 _INPUT = "What the network takes (by default its registry entry's)"
 _METHOD = "Method"
+QUALITY_HELP = "high: supervoxels follow boundaries better, for up to twice the time."
 VIDEOS_HELP = "Folder of class subfolders, CSV of path,label[,group], or video files."
 
 Model = Annotated[
@@ -125,6 +133,7 @@ NumRegions = Annotated[
         rich_help_panel=_METHOD,
     ),
 ]
+QualityOption = Annotated[Quality | None, typer.Option(help=QUALITY_HELP, rich_help_panel=_METHOD)]
 NumClusters = Annotated[
     int | None,
     typer.Option(

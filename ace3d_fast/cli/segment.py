@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ace3d_fast.cli.options import parse_counts
+from ace3d_fast.cli.options import QUALITY_HELP, Quality, parse_counts
 
 
 def segment(
@@ -28,6 +28,7 @@ def segment(
         float,
         typer.Option(metavar="PX", help="How far apart two frames count as; more: shorter supervoxels."),
     ] = 1.0,
+    quality: Annotated[Quality, typer.Option(help=QUALITY_HELP)] = Quality.standard,
 ) -> None:
     """Cut a video into supervoxels: label maps and a video of their outlines.
 
@@ -40,7 +41,11 @@ def segment(
     from ace3d_fast.stages.segment_video import segment_video
 
     options = SegmentOptions(
-        num_regions=counts, compactness=compactness, sigma=sigma, frame_distance_px=frame_distance
+        num_regions=counts,
+        compactness=compactness,
+        sigma=sigma,
+        frame_distance_px=frame_distance,
+        quality=quality.value,
     )
     with show_progress() as progress:
         made = segment_video(

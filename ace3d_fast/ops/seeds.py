@@ -36,6 +36,11 @@ class SeedGrid:
         """Seeds in a volume (T, H, W)."""
         return math.prod(self.counts(shape))
 
+    def seeds(self, shape: Sequence[int]) -> Tensor:
+        """Seeds (K, 3) int64 in a volume (T, H, W): t, y, x."""
+        lines = [torch.arange(*along) for along in zip(self.start, shape, self.step, strict=True)]
+        return torch.cartesian_prod(*lines)
+
 
 def regular_grid(shape: Sequence[int], num_points: int) -> tuple[list[int], list[int]]:
     """Starts and steps along each axis of a nearly cubic grid of about ``num_points`` in a box of ``shape``.
@@ -74,7 +79,7 @@ def seed_grid(shape: Sequence[int], num_regions: int) -> SeedGrid:
     return SeedGrid(grid.start, grid.step, (window[0], window[1], window[2]))
 
 
-def seeds_off_edges(volume: Tensor, grid: SeedGrid) -> Tensor:
+def seeds_off_edges(volume: Tensor, seeds: Tensor) -> Tensor:
     """Start each seed where colours change least near it, with the colour that it has there.
 
     Of the voxels at most one away along each axis, a seed takes the one with the least squared colour
@@ -84,7 +89,8 @@ def seeds_off_edges(volume: Tensor, grid: SeedGrid) -> Tensor:
     Parameters
     ----------
     volume : (N, C, T, H, W) float32 or float64
-    grid : SeedGrid
+    seeds : (K, 3) int64
+        t, y, x of voxels.
 
     Returns
     -------
@@ -95,11 +101,6 @@ def seeds_off_edges(volume: Tensor, grid: SeedGrid) -> Tensor:
     ----------
     Achanta et al., SLIC superpixels compared to state-of-the-art superpixel methods, TPAMI 2012, section 3.1.
     """
-    lines = [
-        torch.arange(start, size, step, device=volume.device)
-        for start, step, size in zip(grid.start, grid.step, volume.shape[2:], strict=True)
-    ]
-    seeds = torch.cartesian_prod(*lines)
     parts = [seeds[i : i + _SEEDS_AT_ONCE] for i in range(0, len(seeds), _SEEDS_AT_ONCE)]
     return torch.cat([_move_off_edges(volume, part) for part in parts], dim=1)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
+from ace3d_fast.config import Quality
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops.checks import check_counts, check_tensor, check_triple, check_volume, shown
 from ace3d_fast.ops.connect_by_color import connect_by_color
@@ -15,8 +16,6 @@ from ace3d_fast.ops.connectivity import enforce_connectivity_
 from ace3d_fast.ops.seeds import seed_grid, seeds_off_edges
 from ace3d_fast.ops.slic3d import slic3d, slic3d_frames
 from ace3d_fast.ops.smooth import smooth_lab
-
-Quality = Literal["standard", "high"]
 
 
 def segment_clips(
@@ -75,22 +74,37 @@ def segment_clips(
         for width, step in zip(check_triple(where, "sigma", sigma, zero=True), distances, strict=True)
     ]
 
-    if not isinstance(quality, str) or quality not in get_args(Quality):
-        raise InputError(expected(where, "quality", f"one of {get_args(Quality)}", shown(quality)))
+    high = check_quality(where, quality) == "high"
     options: dict[str, Any] = {
         "compactness": compactness, "num_iterations": num_iterations, "spacing": distances
     }  # fmt: skip
     grids = [seed_grid(shape, count) for count in counts]
     sizes = [shape.numel() / grid.num_centers(shape) for grid in grids]
-    if quality == "high":
+    if high:
         volume = smooth_lab(frames, widths)
-        centers = [seeds_off_edges(volume, grid) for grid in grids]
+        centers = [seeds_off_edges(volume, grid.seeds(shape)) for grid in grids]
         labels = slic3d(volume, counts, centers=centers, **options)
-        return connect_by_color(labels, frames, [int(0.25 * size) for size in sizes])[0]
-    if max(widths) > 0:
+    elif max(widths) > 0:
         labels = slic3d(smooth_lab(frames, widths), counts, **options)
     else:
         labels = slic3d_frames(frames, counts, **options)
+    return connect_regions(labels, frames, sizes, quality)
+
+
+def check_quality(where: str, quality: Quality) -> Quality:
+    """Refuse what is no quality."""
+    if not isinstance(quality, str) or quality not in get_args(Quality):
+        raise InputError(expected(where, "quality", f"one of {get_args(Quality)}", shown(quality)))
+    return quality
+
+
+def connect_regions(labels: Tensor, frames: Tensor, sizes: Sequence[float], quality: Quality) -> Tensor:
+    """Connected regions (N, S, T, H, W), small parts joined; ``labels`` may be overwritten.
+
+    ``frames`` are (N, T, H, W, 3) uint8; ``sizes`` are the mean sizes of the regions of each map, in voxels.
+    """
+    if quality == "high":
+        return connect_by_color(labels, frames, [int(0.25 * size) for size in sizes])[0]
     enforce_connectivity_(
         labels, [int(0.5 * size) for size in sizes], [max(1, int(3 * size)) for size in sizes]
     )

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ace3d_fast.config import Quality
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops.checks import check_count, check_counts, check_tensor, check_triple
-from ace3d_fast.ops.connectivity import enforce_connectivity_
 from ace3d_fast.ops.region_overlap import region_overlap
-from ace3d_fast.ops.seeds import seed_grid
+from ace3d_fast.ops.seeds import seed_grid, seeds_off_edges
+from ace3d_fast.ops.segment import check_quality, connect_regions
 from ace3d_fast.ops.slic3d import slic3d
 from ace3d_fast.ops.smooth import smooth_lab
 
@@ -45,6 +46,7 @@ def stream_supervoxels(
     sigma: float = 1.0,
     spacing: float | Sequence[float] = (1.0, 1.0, 1.0),
     num_iterations: int = 10,
+    quality: Quality = "standard",
 ) -> Iterator[StreamedFrames]:
     """Cut a video into connected supervoxels while it is read.
 
@@ -64,7 +66,7 @@ def stream_supervoxels(
     overlap_frames : int
         Frames that two windows share, below ``window_frames``; as many as a supervoxel lasts, or more, keep
         the seams out of sight. With 0 no supervoxel goes on.
-    compactness, sigma, spacing, num_iterations
+    compactness, sigma, spacing, num_iterations, quality
         As for `segment_clips`. Colours are not stretched, since the range of a video is known at its end.
 
     Yields
@@ -87,7 +89,8 @@ def stream_supervoxels(
     distances = check_triple(where, "spacing", spacing, zero=False)
     widths = [w / d for w, d in zip(check_triple(where, "sigma", sigma, zero=True), distances, strict=True)]
     options = {"compactness": compactness, "num_iterations": num_iterations, "spacing": distances}
-    return _stream(iter(frames), counts, window_frames, overlap_frames, widths, options)
+    check_quality(where, quality)
+    return _stream(iter(frames), counts, window_frames, overlap_frames, widths, options, quality)
 
 
 def _stream(
@@ -97,6 +100,7 @@ def _stream(
     overlap_frames: int,
     widths: list[float],
     options: dict[str, Any],
+    quality: Quality,
 ) -> Iterator[StreamedFrames]:
     maps: list[_Map] = []
     held: list[Tensor] = []  # what this window shares with the one before
@@ -108,7 +112,10 @@ def _stream(
         clip = torch.stack(window)
         volume = smooth_lab(clip[None], widths, stretch=False)
         maps = maps or [_Map(clip.shape[:3], count) for count in counts]
-        labels = _cut(volume, maps, first_frame, options, is_last=not fresh)
+        centers = [single.seeds(volume, first_frame, quality, is_last=not fresh) for single in maps]
+        counts = [single.num_regions(volume) for single in maps]
+        labels = slic3d(volume, counts, centers=centers, **options)
+        labels = connect_regions(labels, clip[None], [single.mean_size for single in maps], quality)[0]
         named = [
             single.name(regions, len(held), overlap_frames)
             for single, regions in zip(maps, labels, strict=True)
@@ -133,19 +140,6 @@ def _take(frames: Iterator[Tensor], count: int, known: list[Tensor]) -> list[Ten
     return taken
 
 
-def _cut(
-    volume: Tensor, maps: list[_Map], first_frame: int, options: dict[str, Any], *, is_last: bool
-) -> Tensor:
-    """Connected regions (S, T, H, W) of one window."""
-    starts = [single.seeds(volume, first_frame, is_last=is_last) for single in maps]
-    labels = slic3d(volume, [single.num_regions(volume) for single in maps], centers=starts, **options)
-    sizes = [single.mean_size for single in maps]
-    enforce_connectivity_(
-        labels, [int(0.5 * size) for size in sizes], [max(1, int(3 * size)) for size in sizes]
-    )
-    return labels[0]
-
-
 class _Map:
     """The grid of seeds of one resolution along the video, and the names of its regions."""
 
@@ -161,14 +155,21 @@ class _Map:
         """About how many regions a window has: fewer in a last one that is shorter."""
         return max(1, round(self._num_regions * volume.shape[2] / self._num_frames))
 
-    def seeds(self, volume: Tensor, first_frame: int, *, is_last: bool) -> Tensor:
+    def seeds(self, volume: Tensor, first_frame: int, quality: Quality, *, is_last: bool) -> Tensor:
         """Centres (1, K, 3 + C) of the grid in a window, and up to half a step before and behind it."""
+        num_frames = volume.shape[2]
         start, step = self._grid.start, self._grid.step
-        end = first_frame + volume.shape[2] + (0 if is_last else step[0] // 2)
+        end = first_frame + num_frames + (0 if is_last else step[0] // 2)
         first = max(0, -(-(first_frame - step[0] // 2 - start[0]) // step[0]))  # number of a layer of seeds
         times = torch.arange(start[0] + first * step[0], max(end, start[0] + first * step[0] + 1), step[0])
         lines = [torch.arange(start[axis], volume.shape[2 + axis], step[axis]) for axis in (1, 2)]
         seeds = torch.cartesian_prod(times - first_frame, *lines).reshape(-1, 3)
+        if quality == "high":  # beyond the window: the place and colour of its last frame
+            beyond = seeds[:, 0] - seeds[:, 0].clamp(0, num_frames - 1)
+            inside = torch.stack([seeds[:, 0] - beyond, seeds[:, 1], seeds[:, 2]], dim=1)
+            centers = seeds_off_edges(volume, inside).double()
+            centers[..., 0] += beyond
+            return centers
         return torch.cat([seeds, seeds.new_zeros(len(seeds), volume.shape[1])], dim=1).double()[None]
 
     def name(self, regions: Tensor, num_shared: int, num_shared_next: int) -> Tensor:

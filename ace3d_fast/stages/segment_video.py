@@ -64,8 +64,8 @@ def segment_video(
         int16 or int32, one map for each resolution in the order of ``options.num_regions``; numbers begin at
         0 with each map and go on through the video. Nothing is left there when an error is raised.
     options : SegmentOptions, optional
-        ``num_regions``, ``compactness``, ``sigma`` and ``frame_distance_px``; all regions are kept, whatever
-        their size.
+        ``num_regions``, ``compactness``, ``sigma``, ``frame_distance_px`` and ``quality``; all regions are
+        kept, whatever their size.
     fps : float
         Frames per second that are segmented.
     resize_px : int
@@ -91,6 +91,7 @@ def segment_video(
         "compactness": options.compactness,
         "sigma": options.sigma,
         "frame_distance_px": options.frame_distance_px,
+        "quality": options.quality,
         "fps": fps,
         "resize_px": resize_px,
         "window_frames": window_frames,
@@ -108,6 +109,7 @@ def segment_video(
         compactness=options.compactness,
         sigma=options.sigma,
         spacing=options.spacing_px,
+        quality=options.quality,
     )
     highest = np.zeros(len(options.num_regions), np.int64)
     progress.start("segment", max(1, round(info.duration_seconds * fps)))

@@ -13,7 +13,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ace3d_fast import ops
-from ace3d_fast.config import SegmentOptions
+from ace3d_fast.config import Quality, SegmentOptions
 from ace3d_fast.types import Clip, SegmentedClip
 
 BOX = ("t0", "t1", "y0", "y1", "x0", "x1")
@@ -30,6 +30,7 @@ class SegmentOps(Protocol):
         compactness: float,
         sigma: float,
         spacing: Sequence[float],
+        quality: Quality,
     ) -> Tensor:
         """Labels (N, S, T, H, W) of frames (N, T, H, W, 3)."""
 
@@ -75,6 +76,7 @@ def cut_supervoxels(
         compactness=options.compactness,
         sigma=options.sigma,
         spacing=options.spacing_px,
+        quality=options.quality,
     )
     maps = maps.cpu()
     return [_select(clip, labels, order, options, backend) for clip, labels in zip(clips, maps, strict=True)]

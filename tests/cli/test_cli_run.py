@@ -41,7 +41,7 @@ def test_every_option_reaches_the_library(calls):
         "--seed 3 --clip-frames 4 "
         "--clip-fps 2.5 --resize 182 --size 160 --mean 0.45 --std 0.2,0.3,0.4 --preset stce "
         "--backend reference --features pooled --num-regions 15,50 --num-clusters 7 "
-        "--forwards-per-concept 12 --clusters nmf --vocabulary shared"
+        "--forwards-per-concept 12 --clusters nmf --vocabulary shared --quality high"
     )
     result = invoke(*REQUIRED, *options.split())
     assert result.exit_code == 0
@@ -72,6 +72,7 @@ def test_every_option_reaches_the_library(calls):
         "forwards_per_concept": 12,
         "clusters": "nmf",
         "vocabulary": "shared",
+        "quality": "high",
     }
 
 

@@ -51,7 +51,7 @@ def test_seeds_move_to_the_least_gradient_near_them(shape, channels, num_regions
     generator = torch.Generator().manual_seed(seed)
     volume = torch.randint(0, brightest + 1, (2, channels, *shape), generator=generator).double()
     grid = seed_grid(shape, num_regions)
-    found = seeds_off_edges(volume, grid)
+    found = seeds_off_edges(volume, grid.seeds(volume.shape[2:]))
     lines = [range(start, size, step) for start, size, step in zip(grid.start, shape, grid.step, strict=True)]
     assert found.shape == (2, grid.num_centers(shape), 3 + channels)
     for clip, rows in zip(volume, found, strict=True):
@@ -67,6 +67,6 @@ def test_seeds_move_to_the_least_gradient_near_them(shape, channels, num_regions
 
 def test_seeds_are_moved_in_parts(monkeypatch):
     volume = torch.rand(1, 2, 4, 9, 9, generator=torch.Generator().manual_seed(0))
-    whole = seeds_off_edges(volume, seed_grid((4, 9, 9), 30))
+    whole = seeds_off_edges(volume, seed_grid((4, 9, 9), 30).seeds((4, 9, 9)))
     monkeypatch.setattr(seeds_module, "_SEEDS_AT_ONCE", 7)
-    assert torch.equal(seeds_off_edges(volume, seed_grid((4, 9, 9), 30)), whole)
+    assert torch.equal(seeds_off_edges(volume, seed_grid((4, 9, 9), 30).seeds((4, 9, 9))), whole)

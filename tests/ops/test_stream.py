@@ -46,20 +46,22 @@ def stream(frames, counts, window_frames, overlap_frames, **options):
 
 
 @pytest.mark.parametrize("window_frames", [12, 40])
-def test_a_video_of_one_window_is_cut_as_a_clip(window_frames):
+@pytest.mark.parametrize("quality", ["standard", "high"])
+def test_a_video_of_one_window_is_cut_as_a_clip(window_frames, quality):
     clip = full_range(smooth_clip((12, 30, 36))[0])
-    labels = stream(clip, [6, 40], window_frames, 5, **OPTIONS)
-    assert torch.equal(labels, segment_clips(clip[None], [6, 40], **OPTIONS)[0])
+    labels = stream(clip, [6, 40], window_frames, 5, quality=quality, **OPTIONS)
+    assert torch.equal(labels, segment_clips(clip[None], [6, 40], quality=quality, **OPTIONS)[0])
 
 
 @pytest.mark.parametrize(
     "clip", [smooth_clip((64, 96, 120))[0], moving_disc(64, 96, 120)[0]], ids=["blobs", "disc"]
 )
-def test_boundaries_are_those_of_the_whole_clip(clip):
+@pytest.mark.parametrize("quality", ["standard", "high"])
+def test_boundaries_are_those_of_the_whole_clip(clip, quality):
     clip = full_range(clip.clone())
-    whole = segment_clips(clip[None], [400], **OPTIONS)[0, 0]
+    whole = segment_clips(clip[None], [400], quality=quality, **OPTIONS)[0, 0]
     # As many regions for each frame, so seeds lie on the same grid.
-    labels = stream(clip, [300], 48, 20, **OPTIONS)[0]
+    labels = stream(clip, [300], 48, 20, quality=quality, **OPTIONS)[0]
     assert share_near(find_boundary(whole), find_boundary(labels), tolerance=1) >= 0.95
     assert share_near(find_boundary(labels), find_boundary(whole), tolerance=1) >= 0.95
     cut = stream(clip, [150], 24, 0, **OPTIONS)[0]

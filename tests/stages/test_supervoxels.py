@@ -10,6 +10,7 @@ from volumes import label_map
 
 from ace3d_fast import ops
 from ace3d_fast.config import SegmentOptions
+from ace3d_fast.errors import InputError
 from ace3d_fast.ops import reference
 from ace3d_fast.stages.supervoxels import cut_supervoxels
 from ace3d_fast.types import Clip
@@ -23,7 +24,7 @@ class FixedLabels:
     def __init__(self, maps):
         self.maps = maps
 
-    def segment_clips(self, frames, num_regions, *, compactness, sigma, spacing):
+    def segment_clips(self, frames, num_regions, *, compactness, sigma, spacing, quality):
         return self.maps[None].int()
 
 
@@ -145,3 +146,20 @@ def test_frames_farther_apart_make_shorter_regions(moving_square):
         return (table["t1"] - table["t0"]).mean()
 
     assert mean_duration_frames(6.0) < mean_duration_frames(1.0)
+
+
+def test_quality_is_that_of_the_options():
+    frames = torch.randint(0, 256, (4, 24, 24, 3), generator=torch.Generator().manual_seed(0)).byte()
+    clip = Clip(video("a"), 0, 0.0, frames, 1)
+    found = {}
+    for quality in ("standard", "high"):
+        options = SegmentOptions(num_regions=(6,), quality=quality, min_volume_share=0.0)
+        ((cut, _),) = cut_supervoxels([clip], options)
+        found[quality] = cut.labels[0]
+        assert torch.equal(cut.labels[0], ops.segment_clips(frames[None], [6], quality=quality)[0, 0])
+    assert not torch.equal(found["standard"], found["high"])
+
+
+def test_an_unknown_quality_is_refused():
+    with pytest.raises(InputError, match="segment: expected quality one of"):
+        SegmentOptions(quality="best")

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ace3d_fast.config import Quality
 from ace3d_fast.ops.reference.color import clips_to_lab
 from ace3d_fast.ops.reference.connect_by_color import connect_by_color
 from ace3d_fast.ops.reference.slic3d import slic3d
 from ace3d_fast.ops.reference.smooth import gaussian_smooth
 from ace3d_fast.ops.seeds import seed_grid, seeds_off_edges
-from ace3d_fast.ops.segment import Quality
 
 
 def segment_clips(
@@ -71,7 +71,7 @@ def _segment_high(
         compactness=compactness,
         num_iterations=num_iterations,
         spacing=distances.tolist(),
-        centers=[seeds_off_edges(volume, grid) for grid in grids],
+        centers=[seeds_off_edges(volume, grid.seeds(volume.shape[2:])) for grid in grids],
     )
     quarters = [int(0.25 * labels[0, 0].numel() / grid.num_centers(volume.shape[2:])) for grid in grids]
     return connect_by_color(labels, frames, quarters)[0]
