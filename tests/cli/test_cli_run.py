@@ -41,7 +41,7 @@ def test_every_option_reaches_the_library(calls):
         "--seed 3 --clip-frames 4 "
         "--clip-fps 2.5 --resize 182 --size 160 --mean 0.45 --std 0.2,0.3,0.4 --preset stce "
         "--backend reference --features pooled --num-regions 15,50 --num-clusters 7 "
-        "--forwards-per-concept 12 --clusters nmf --vocabulary shared --quality high"
+        "--forwards-per-concept 12 --clusters nmf --vocabulary shared --quality high --controls"
     )
     result = invoke(*REQUIRED, *options.split())
     assert result.exit_code == 0
@@ -73,6 +73,7 @@ def test_every_option_reaches_the_library(calls):
         "clusters": "nmf",
         "vocabulary": "shared",
         "quality": "high",
+        "controls": True,
     }
 
 
@@ -80,7 +81,7 @@ def test_what_is_not_given_is_left_to_the_library(calls):
     invoke(*REQUIRED)
     given = {name for name, value in calls[0].items() if value is not None}
     always = {"videos", "model", "target_class", "out", "device", "precision", "seed", "preset", "backend"}
-    always |= {"progress"}
+    always |= {"controls", "progress"}
     assert given == always
 
 
