@@ -3,8 +3,8 @@
 README marks the place of a table by ``<!-- benchmark NAME -->`` and ``<!-- end -->``; it is made from
 ``results/cpu_NAME.json``. Times: a row per measured row of whole calls, medians, and the ratio of each to
 ours. Quality: a row per set of volumes whose true segmentation is known. The table ``planted`` is made from
-``results/planted.json``: the figures that have a bar, and those of other methods; ``planted_development``
-from the file of that name, those of other methods and of randomised networks.
+``results/planted.json``: the figures that have a bar, and those of other methods; ``real`` from
+``results/real.json``, all of its figures.
 
 Example: python benchmarks/tables.py --write
 """
@@ -101,13 +101,17 @@ def render_figures(figures: list[dict[str, Any]]) -> str:
     return _table(head, lines)
 
 
-def render_controls(figures: list[dict[str, Any]]) -> str:
-    """The figures of other methods and of randomised networks alone."""
-    words = ("Captum", "stce", "scikit", "sanity")
-    return render_figures([row for row in figures if any(w in row["name"] + row["method"] for w in words)])
+def render_real(figures: list[dict[str, Any]]) -> str:
+    """A Markdown table of the figures of a real run, each with its interval and what was counted."""
+    lines = [["measured", "value", "95 % interval", "over"], ["---"] * 4]
+    for row in figures:
+        value = f"{row['value']:.0f}" if row["name"].startswith("concepts") else _share(row["value"])
+        interval = "" if row["low"] is None else f"{_share(row['low'])} to {_share(row['high'])}"
+        lines.append([row["name"], value, interval, row["over"]])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-FIGURES = {"planted": render_figures, "planted_development": render_controls}
+FIGURES = {"planted": render_figures, "real": render_real}
 
 
 def fill(text: str, results: Path) -> str:
