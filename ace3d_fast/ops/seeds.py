@@ -101,6 +101,7 @@ def seeds_off_edges(volume: Tensor, seeds: Tensor) -> Tensor:
     ----------
     Achanta et al., SLIC superpixels compared to state-of-the-art superpixel methods, TPAMI 2012, section 3.1.
     """
+    seeds = seeds.to(volume.device)
     parts = [seeds[i : i + _SEEDS_AT_ONCE] for i in range(0, len(seeds), _SEEDS_AT_ONCE)]
     return torch.cat([_move_off_edges(volume, part) for part in parts], dim=1)
 

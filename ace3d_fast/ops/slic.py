@@ -155,7 +155,9 @@ def _as_clip(where: str, image: NDArray[Any] | Tensor, channel_axis: int | None)
     """The image as (T, H, W, C), and whether it had no T."""
     if not isinstance(image, (np.ndarray, Tensor)):
         raise InputError(expected(where, "image", "a NumPy array or a tensor", type(image).__name__))
-    pixels = torch.from_numpy(np.ascontiguousarray(image)) if isinstance(image, np.ndarray) else image
+    pixels = (
+        torch.from_numpy(np.ascontiguousarray(image)) if isinstance(image, np.ndarray) else image.detach()
+    )
     if pixels.layout != torch.strided or pixels.device.type != "cpu":
         raise InputError(
             expected(where, "image", "as a dense tensor on the CPU", f"{pixels.layout}, {pixels.device}")

@@ -83,3 +83,10 @@ def test_the_build_tells_what_it_is():
     assert facts["instruction_set"] in ("baseline", "avx2", "avx512")
     assert facts["compiler"]
     assert isinstance(facts["cuda_devices"], list)
+
+
+@pytest.mark.parametrize("quality", ["standard", "high"])
+def test_shapes_are_known_without_data(quality):
+    frames = torch.empty(2, 4, 9, 9, 3, dtype=torch.uint8, device="meta")
+    labels = segment_clips(frames, [3, 12], quality=quality)
+    assert (labels.shape, labels.device.type) == ((2, 2, 4, 9, 9), "meta")

@@ -98,3 +98,8 @@ def test_what_the_mask_leaves_out_may_be_nan():
 def test_errors_name_the_argument(image, options, message):
     with pytest.raises(InputError, match=message):
         slic(image, **options)
+
+
+def test_an_image_that_needs_a_gradient_is_cut_like_its_values():
+    image = torch.rand(6, 7, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(slic(image.clone().requires_grad_(), 4), slic(image, 4))
