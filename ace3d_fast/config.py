@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.types import ClipSampling, Normalization, Precision
@@ -172,6 +173,42 @@ class RunOptions:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RunOptions:
+        """The options that `to_dict` gave ``values`` of, by way of JSON; ``version`` is passed over.
+
+        Raises
+        ------
+        InputError
+            ``values`` has other options than this version knows.
+        """
+        options = _rebuild(cls, {name: value for name, value in values.items() if name != "version"})
+        assert isinstance(options, RunOptions)
+        return options
+
+
+def _rebuild(kind: type, values: Mapping[str, Any]) -> object:
+    """A dataclass from the plain values of its fields."""
+    types = get_type_hints(kind)
+    names = {field.name for field in dataclasses.fields(kind)}
+    strange = sorted(set(values) - names)
+    if strange:
+        todo = "read the run with the version that wrote it, or write it again"
+        raise InputError(
+            expected("run folder", "options", "that this version knows", ", ".join(strange), todo)
+        )
+    given = {}
+    for name, value in values.items():
+        if dataclasses.is_dataclass(types[name]) and isinstance(value, Mapping):
+            given[name] = _rebuild(types[name], value)
+        else:
+            given[name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return kind(**given)
+    except TypeError as error:
+        todo = "write the run again with this version"
+        raise InputError(expected("run folder", "options", "to be whole", error, todo)) from error
 
 
 def with_preset(options: RunOptions, preset: Preset) -> RunOptions:

@@ -13,7 +13,7 @@ from ace3d_fast.controls import pooled_against_masked, sampled_regions
 from ace3d_fast.evaluation import evaluate_run, measure_run_motion
 from ace3d_fast.learn.splits import MIN_VIDEOS, split_videos
 from ace3d_fast.models.labels import read_labels
-from ace3d_fast.models.load import load_module
+from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.registry import find_entry
 from ace3d_fast.report import write_report
@@ -107,6 +107,8 @@ def run_pipeline(
         if matrix is not None:
             run.write_table("matrix", matrix)
         run.write_cavs(tested.cavs)
+        run.write_centers(found.centers, found.reach)
+        tested.facts |= {"class_names": list(names), "network_digest": digest(network.module)}
         run.write_json(
             "summary.json",
             summarize(

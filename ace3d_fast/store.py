@@ -110,6 +110,24 @@ class RunFolder:
         """Concept activation vectors by name (`cavs.safetensors`)."""
         return load_file(self.path / "cavs.safetensors")
 
+    @cached_property
+    def centers(self) -> dict[str, NDArray[Any]]:
+        """``centers`` (num_clusters, C) of all clusters, and their ``reach`` (num_clusters,), both float64.
+
+        Raises
+        ------
+        RunFolderError
+            The run was written before runs kept them.
+        """
+        path = self.path / "centers.safetensors"
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError) as error:
+            todo = "write the run again with this version"
+            raise RunFolderError(
+                expected("run folder", path.name, "in it", f"{path}: {error}", todo)
+            ) from error
+
     @property
     def report_path(self) -> Path:
         """Where the report is, or will be."""
@@ -159,6 +177,10 @@ class RunFolder:
         save_file(
             {name: np.ascontiguousarray(cavs[name]) for name in sorted(cavs)}, self.path / "cavs.safetensors"
         )
+
+    def write_centers(self, centers: NDArray[np.float64], reach: NDArray[np.float64]) -> None:
+        """Write `centers.safetensors`."""
+        save_file({"centers": centers, "reach": reach}, self.path / "centers.safetensors")
 
     def write_videos(self, videos: Sequence[Video]) -> None:
         """List the videos whose clips are stored."""

@@ -82,6 +82,7 @@ def make_run(
     run.write_table("scores", _scores(target_class))
     run.write_table("evaluation", _evaluation())
     run.write_cavs({f"concept_{name:02d}": np.eye(5, dtype=np.float32)[name][None] for name in CONCEPTS})
+    run.write_centers(np.eye(5), np.full(5, 2.0))
     return RunFolder(folder)
 
 

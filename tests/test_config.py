@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,18 @@ OPTIONS = RunOptions(
     ClipSampling(4, 2.5, 182, 160),
     Normalization((0.45,) * 3, (0.2,) * 3),
 )
+
+
+def test_options_come_back_from_json():
+    options = with_preset(replace(OPTIONS, seed=3, weights="w.safetensors"), "stce")
+    assert RunOptions.from_dict(json.loads(json.dumps({**options.to_dict(), "version": "0.1.0"}))) == options
+
+
+def test_options_of_another_version_are_named():
+    with pytest.raises(InputError, match=r"that this version knows, got speed; read the run with"):
+        RunOptions.from_dict({**OPTIONS.to_dict(), "speed": 3})
+    with pytest.raises(InputError, match=r"to be whole.* write the run again"):
+        RunOptions.from_dict({"seed": 3})
 
 
 def test_slow_networks_are_cut_at_an_integer_multiple_of_their_rate():

@@ -12,6 +12,7 @@ import torch
 
 from ace3d_fast import RunFolder, explain, steps
 from ace3d_fast.errors import InputError, RunFolderError, VideoError
+from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.planted import PlantedNet
 from ace3d_fast.stages import clips
 from ace3d_fast.tables import CONCEPT_COLUMNS, REGION_COLUMNS
@@ -99,6 +100,17 @@ def test_the_summary_counts_the_input(run):
     assert halo["num_regions"] == max(20, round(0.05 * mine))
     assert halo["cosine_low"] < halo["cosine"] < halo["cosine_high"] < 1
     assert halo["spearman_low"] <= halo["spearman"] <= halo["spearman_high"]
+
+
+def test_a_run_holds_what_new_videos_need(run, planted):
+    assert run.summary["class_names"] == list(CLASSES)
+    weights = load_module("planted:net", planted.weights_path).module
+    assert run.summary["network_digest"] == digest(weights)
+    centers, reach = run.centers["centers"], run.centers["reach"]
+    assert centers.shape == (len(run.concepts), 64)
+    mine = run.regions[run.regions["concept"] >= 0]
+    furthest = mine.groupby("concept")["distance"].max()
+    np.testing.assert_allclose(reach[furthest.index], furthest)
 
 
 def test_timings_hold_the_stages(run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import sys
 from collections.abc import Mapping
@@ -54,6 +55,17 @@ def load_module(spec: str, weights: str | Path | None = None) -> LoadedModel:
     if weights is not None:
         _load_weights(module, _read_weights(Path(weights)), entry, Path(weights))
     return LoadedModel(module.eval(), entry)
+
+
+def digest(module: nn.Module) -> str:
+    """SHA-256 of the names, shapes and values of a network's weights: the same for the same network."""
+    found = hashlib.sha256()
+    for name, values in sorted(module.state_dict().items()):
+        if isinstance(values, Tensor):
+            plain = values.detach().cpu().contiguous()
+            found.update(f"{name} {plain.dtype} {tuple(plain.shape)}".encode())
+            found.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def _from_file(spec: str) -> nn.Module:

@@ -15,6 +15,7 @@ from ace3d_fast.learn.keep import keep_calibrated, keep_published
 from ace3d_fast.learn.recurrence import choose_num_clusters, measure_recurrence
 
 NO_CONCEPT = -1
+REACH_TOLERANCE = 1e-5  # relative; features differ in their last bits between sizes of batches
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Concepts:
         Concept of each region; -1 where it belongs to none.
     distance : (rows,) float32
         Euclidean distance of each region to its concept's centre, or where it has none to the nearest.
+    centers : (num_clusters, C) float64
+        Mean feature of each concept among the videos that were clustered.
+    reach : (num_clusters,) float64
+        Distance of the outermost region from each centre; what lies further out belongs to no concept.
     tables : dict of str to DataFrame
         For each class a row per concept: ``concept``, ``kept``, ``reason``, ``num_regions``, ``num_clips``,
         ``num_videos``, ``largest_video_share``, counted over the videos of the class that were clustered,
@@ -39,6 +44,8 @@ class Concepts:
 
     assignment: NDArray[np.int32]
     distance: NDArray[np.float32]
+    centers: NDArray[np.float64]
+    reach: NDArray[np.float64]
     tables: dict[str, pd.DataFrame]
     num_recurring: dict[int, int]
     ami: float
@@ -90,15 +97,16 @@ def find_concepts(
         raise InputError(expected("concepts", "the class", "to have more regions than clusters", fact))
     clusters = fit_clusters(x, k or 2, method=method, seed=seed, min_size=min_size)
     recurrence = measure_recurrence(x, clusters, method=method, seed=seed, groups=groups, min_size=min_size)
-    squares = (clusters.centers**2).sum(axis=1) - 2 * features.astype(np.float64) @ clusters.centers.T
-    assignment = squares.argmin(axis=1).astype(np.int32)
-    distance = np.linalg.norm(features - clusters.centers[assignment], axis=1).astype(np.float32)
+    centers = np.asarray(clusters.centers, dtype=np.float64)
+    assignment, distance = nearest_concepts(features, centers)
+    reach = np.zeros(len(centers))
     if method == "hdbscan":  # a region further out than every member belongs to none
-        reach = np.zeros(len(clusters.centers))
         members = clusters.labels >= 0
         np.maximum.at(reach, clusters.labels[members], clusters.distances[members])
-        assignment[distance > reach[assignment] * (1 + 1e-6)] = NO_CONCEPT
+        assignment[distance > reach[assignment] * (1 + REACH_TOLERANCE)] = NO_CONCEPT
         assignment[np.flatnonzero(found)[~members]] = NO_CONCEPT
+    else:
+        np.maximum.at(reach, assignment, distance)
     tables = {}
     for label in sorted(set(regions.loc[found, "label"])):
         rows = found & (regions["label"] == label).to_numpy()
@@ -110,7 +118,27 @@ def find_concepts(
             num_clusters=len(clusters.centers),
         )
         tables[str(label)] = table.assign(recurrence=recurrence.of_cluster)
-    return Concepts(assignment, distance, tables, num_recurring, recurrence.ami)
+    return Concepts(assignment, distance, centers, reach, tables, num_recurring, recurrence.ami)
+
+
+def nearest_concepts(
+    features: NDArray[np.float32], centers: NDArray[np.float64], reach: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The concept of each row, (rows,) int32, and its distance to that centre, (rows,) float32.
+
+    Parameters
+    ----------
+    features : (rows, C) float32
+    centers : (num_clusters, C) float64
+    reach : (num_clusters,) float64, optional
+        A row further from its nearest centre than this gets `NO_CONCEPT`.
+    """
+    squares = (centers**2).sum(axis=1) - 2 * features.astype(np.float64) @ centers.T
+    assignment = squares.argmin(axis=1).astype(np.int32)
+    distance = np.linalg.norm(features - centers[assignment], axis=1).astype(np.float32)
+    if reach is not None:
+        assignment[distance > reach[assignment] * (1 + REACH_TOLERANCE)] = NO_CONCEPT
+    return assignment, distance
 
 
 def _keep_table(

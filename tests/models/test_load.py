@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ace3d_fast.errors import InputError
-from ace3d_fast.models.load import load_module
+from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.planted import PlantedNet
 
 SOURCE = """
@@ -57,6 +57,15 @@ def test_a_factory_of_a_file_makes_the_network_in_evaluation_mode(source):
 def test_a_class_or_a_network_will_do_as_well(source):
     assert load_module(f"{source}:Kind").module.out_channels == 5
     assert isinstance(load_module(f"{source}:ready").module, nn.Sequential)
+
+
+def test_a_digest_is_that_of_the_weights():
+    one, twin = PlantedNet(), PlantedNet()
+    twin.load_state_dict(one.state_dict())
+    assert digest(one) == digest(twin)
+    with torch.no_grad():
+        twin.head.bias[2] += 1e-6
+    assert digest(one) != digest(twin)
 
 
 @pytest.mark.parametrize(

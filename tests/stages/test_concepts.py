@@ -10,7 +10,7 @@ from ace3d_fast.config import CavOptions, ConceptOptions, ScoreOptions
 from ace3d_fast.errors import InputError
 from ace3d_fast.models.probe import Probe
 from ace3d_fast.stages.cavs import fit_concept_cavs, member_retention, retention
-from ace3d_fast.stages.concepts import find_concepts
+from ace3d_fast.stages.concepts import NO_CONCEPT, find_concepts, nearest_concepts
 from ace3d_fast.stages.effects import measure_regions, plan_forwards
 from ace3d_fast.stages.verdicts import judge_concepts, sort_concepts
 from ace3d_fast.types import SilentProgress
@@ -46,6 +46,17 @@ def test_videos_that_do_not_discover_are_assigned_but_not_counted():
     found = find_concepts(features, regions, OPTIONS, discover=frozenset(["v0", "v1", "v2"]), seed=0)
     assert found.tables["t"]["num_regions"].tolist() == [6, 6, 6]
     assert all(len(set(found.assignment[truth == blob])) == 1 for blob in range(3))
+
+
+def test_a_new_region_belongs_to_the_nearest_centre_within_its_reach():
+    features, regions, _ = blobs()
+    found = find_concepts(features, regions, OPTIONS, discover=frozenset(["v0", "v1", "v2"]), seed=0)
+    again, distance = nearest_concepts(features, found.centers, found.reach)
+    assert again.tolist() == found.assignment.tolist()
+    assert distance.tolist() == found.distance.tolist()
+    beyond = (found.centers + 1.01 * np.diag(found.reach) @ np.eye(3, 4)).astype(np.float32)
+    assert nearest_concepts(beyond, found.centers, found.reach)[0].tolist() == [NO_CONCEPT] * 3
+    assert nearest_concepts(beyond, found.centers)[0].tolist() == [0, 1, 2]
 
 
 def test_the_number_of_blobs_is_the_one_that_recurs():
