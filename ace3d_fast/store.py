@@ -223,8 +223,10 @@ class RunFolder:
         return pd.read_parquet(self.path / f"{table}.parquet")
 
 
-def check_out(out: Path | str, config: Mapping[str, Any]) -> Path:
+def check_out(out: Path | str, config: Mapping[str, Any], *, where: str = "run") -> Path:
     """Check that a run of ``config`` may be written to ``out``: a new or empty folder, or the same run.
+
+    ``where`` names the command in messages.
 
     Raises
     ------
@@ -235,16 +237,16 @@ def check_out(out: Path | str, config: Mapping[str, Any]) -> Path:
     if path.is_dir() and any(path.iterdir()):
         if not (path / "config.json").is_file():
             fact = f"{path} with other files in it"
-            raise RunFolderError(expected("run", "out", "a new or empty folder", fact))
+            raise RunFolderError(expected(where, "out", "a new or empty folder", fact))
         old = RunFolder(path).config
         new = json.loads(json.dumps(config, default=_plain))
         changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
         if changed:
             fact = f"a run with other {', '.join(changed)}: {path}"
             todo = "choose another --out or remove that folder"
-            raise RunFolderError(expected("run", "out", "without a run of another configuration", fact, todo))
+            raise RunFolderError(expected(where, "out", "without a run of another configuration", fact, todo))
     elif path.exists() and not path.is_dir():
-        raise RunFolderError(expected("run", "out", "a folder", f"the file {path}"))
+        raise RunFolderError(expected(where, "out", "a folder", f"the file {path}"))
     return path
 
 

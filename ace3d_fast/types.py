@@ -120,6 +120,8 @@ class Clip:
     frames : (stride * T, H, W, 3) uint8
         RGB; the network sees every ``stride``-th frame.
     stride : int
+    num_repeated : int
+        Frames at the end that repeat the last one of a video which ends within the clip.
     """
 
     video: Video
@@ -127,6 +129,7 @@ class Clip:
     start_seconds: float
     frames: Tensor
     stride: int = 1
+    num_repeated: int = 0
 
     @property
     def network_frames(self) -> Tensor:

@@ -243,8 +243,8 @@ def test_a_video_that_breaks_after_its_first_clips_is_skipped_whole(planted, few
     broken = sorted((few / CLASSES[1]).glob("*.mp4"))[0]
     read_whole = clips.read_clips
 
-    def read(video, sampling):
-        yield from read_whole(video, sampling)
+    def read(video, sampling, **how):
+        yield from read_whole(video, sampling, **how)
         if video.path.name == broken.name:
             raise VideoError(f"read_clips: expected {video.path} to decode, got garbage")
 

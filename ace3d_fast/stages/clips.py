@@ -16,6 +16,7 @@ def sample_clips(
     sampling: ClipSampling,
     *,
     whole: bool = False,
+    keep_tail: bool = False,
     block_clips: int = 16,
     on_bad_video: Callable[[Video, VideoError], None] | None = None,
     watch: Stopwatch | None = None,
@@ -28,6 +29,8 @@ def sample_clips(
     sampling : ClipSampling
     whole : bool
         One clip per video, of all its frames squashed to a square (arXiv 2206.05275), instead.
+    keep_tail : bool
+        A last clip that is not whole repeats its last frame; by default it is dropped.
     block_clips : int
         Most clips in one block.
     on_bad_video : callable, optional
@@ -42,7 +45,7 @@ def sample_clips(
     """
     watch = watch or Stopwatch()
     for video in videos:
-        clips = _whole(video, sampling.crop_px) if whole else read_clips(video, sampling)
+        clips = _whole(video, sampling.crop_px) if whole else read_clips(video, sampling, keep_tail=keep_tail)
         try:
             while True:
                 with watch.time("decode"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,9 @@ def probe_video(path: str | Path) -> VideoInfo:
         return VideoInfo(num_packets, rate, stream.width, stream.height, seconds or num_packets / rate)
 
 
-def read_clips(video: Video, sampling: ClipSampling, *, limit: int | None = None) -> Iterator[Clip]:
+def read_clips(
+    video: Video, sampling: ClipSampling, *, limit: int | None = None, keep_tail: bool = False
+) -> Iterator[Clip]:
     """Decode ``video`` into consecutive clips that do not overlap.
 
     Parameters
@@ -74,13 +76,14 @@ def read_clips(video: Video, sampling: ClipSampling, *, limit: int | None = None
     sampling : ClipSampling
     limit : int, optional
         Most clips to read.
+    keep_tail : bool
+        A last clip that is not whole repeats its last frame; by default it is dropped.
 
     Yields
     ------
     Clip
         Frames (stride * T, crop, crop, 3) uint8 RGB: the short side of the picture (rotated as the file says)
-        resized to ``resize_px``, the centre cut out. A last clip that is not whole is dropped; a video
-        shorter than one clip repeats its last frame.
+        resized to ``resize_px``, the centre cut out. A video shorter than one clip repeats its last frame.
 
     Raises
     ------
@@ -99,9 +102,9 @@ def read_clips(video: Video, sampling: ClipSampling, *, limit: int | None = None
             frames, index = [], index + 1
             if index == limit:
                 return
-    if index == 0:
-        frames += [frames[-1]] * (wanted - len(frames))
-        yield _clip(video, 0, frames, sampling)
+    if frames and (keep_tail or index == 0):
+        missing = wanted - len(frames)
+        yield replace(_clip(video, index, frames + [frames[-1]] * missing, sampling), num_repeated=missing)
 
 
 def read_frames(path: str | Path, fps: float, resize_px: int) -> Iterator[Tensor]:

@@ -65,6 +65,15 @@ def test_a_video_shorter_than_a_clip_repeats_its_last_frame(tmp_path):
     assert clip_numbers(path, sampling(8, 8)) == [[0, 1, 2, 3, 4, 4, 4, 4]]
 
 
+def test_a_tail_is_kept_if_asked_for(tmp_path):
+    path = write_video(tmp_path / "v.mp4", grey_frames(10), 8, crf=4)
+    assert clip_numbers(path, sampling(4, 8)) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    clips = list(read_clips(video_of(path), sampling(4, 8), keep_tail=True))
+    assert [frame_numbers(clip.frames) for clip in clips] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 9]]
+    assert [clip.num_repeated for clip in clips] == [0, 0, 2]
+    assert [clip.start_seconds for clip in clips] == [0.0, 0.5, 1.0]
+
+
 def test_limit_stops_early(tmp_path):
     path = write_video(tmp_path / "v.mp4", grey_frames(40), 8, crf=4)
     assert len(clip_numbers(path, sampling(4, 8), limit=2)) == 2
