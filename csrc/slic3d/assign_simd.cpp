@@ -60,14 +60,14 @@ ACE3D_INLINE uint64_t assign_voxels(const BrickCandidates& candidates, const Bri
   const Floats dy[2] = {{-1.5f, -1.5f, -1.5f, -1.5f, -0.5f, -0.5f, -0.5f, -0.5f},
                         {0.5f, 0.5f, 0.5f, 0.5f, 1.5f, 1.5f, 1.5f, 1.5f}};
   if constexpr (C != kDynamic) num_colors = C;
-  const Floats tie = splat(candidates.tie), doubt = splat(candidates.doubt);
+  const Floats tie = splat(candidates.tie);
   uint64_t doubtful = 0;
   for (int half = 0; half < 2; ++half) {  // four vectors at a time: what the registers hold
     const float* colors = brick.colors + 4 * half * kLanes;
-    Floats lowest[4];
-    Ints label[4], unsure[4];
+    Floats lowest[4], second[4];  // the second lowest in the exact mode alone
+    Ints label[4];
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) lowest[j] = splat(kUnreached), label[j] = splat(-1), unsure[j] = splat(0);
+    for (int j = 0; j < 4; ++j) lowest[j] = second[j] = splat(kUnreached), label[j] = splat(-1);
     for (int64_t s = 0; s < candidates.size; ++s) {
       const float* slopes = candidates.slopes + s * stride;
       const Ints index = splat(candidates.indices[s]);
@@ -82,28 +82,23 @@ ACE3D_INLINE uint64_t assign_voxels(const BrickCandidates& candidates, const Bri
         for (int64_t c = 0; c < num_colors; ++c) {
           cost = fma(splat(slopes[4 + c]), load(colors + c * kBrickVoxels + j * kLanes), cost);
         }
-        Ints better = (Ints)(cost < lowest[j]);
-        if constexpr (kExact) {
-          const Floats less = cost - lowest[j];
-          Ints close = (Ints)(less <= doubt), clear = (Ints)(less < -doubt);
-          if (!kWhole && reached != ~uint64_t{0}) {
-            const Ints counts = lanes(static_cast<uint32_t>(reached >> (8 * (4 * half + j)) & 0xff));
-            close &= counts;
-            clear &= counts;
-          }
-          unsure[j] = (unsure[j] | close) & ~clear;
-        }
         if (!kWhole && reached != ~uint64_t{0}) {
-          better &= lanes(static_cast<uint32_t>(reached >> (8 * (4 * half + j)) & 0xff));
+          const Ints counts = lanes(static_cast<uint32_t>(reached >> (8 * (4 * half + j)) & 0xff));
+          cost = select(counts, cost, splat(kUnreached));
         }
-        lowest[j] = select(better, kExact ? cost : cost - tie, lowest[j]);
+        const Ints better = (Ints)(cost < lowest[j]);
+        if constexpr (kExact) second[j] = min(second[j], max(cost, lowest[j]));
+        lowest[j] = kExact ? min(cost, lowest[j]) : select(better, cost - tie, lowest[j]);
         label[j] = select(better, index, label[j]);
       }
     }
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
       labels[4 * half + j] = label[j];
-      if constexpr (kExact) doubtful |= static_cast<uint64_t>(bits(unsure[j])) << (8 * (4 * half + j));
+      if constexpr (kExact) {
+        const uint32_t close = bits((Ints)(second[j] - lowest[j] <= splat(candidates.doubt)));
+        doubtful |= static_cast<uint64_t>(close) << (8 * (4 * half + j));
+      }
     }
   }
   return doubtful;
