@@ -188,6 +188,7 @@ class Steps:
                 self.options.concepts,
                 discover=frozenset().union(*(split.discover for split in splits.values())),
                 seed=self.options.seed,
+                device=self.network.device,
             )
         concept = np.full(len(regions), -1, dtype=np.int32)
         distance = np.full(len(regions), np.nan, dtype=np.float32)

@@ -19,7 +19,15 @@ import torch
 from timing import planted_clip
 from torch import Tensor
 
-from ace3d_fast.ops import enforce_connectivity, region_pool, segment_clips, slic3d, smooth_lab
+from ace3d_fast.ops import (
+    enforce_connectivity,
+    kmeans_step,
+    nearest_centers,
+    region_pool,
+    segment_clips,
+    slic3d,
+    smooth_lab,
+)
 from ace3d_fast.ops.seeds import seed_grid
 
 POOLED = ((512, (16, 56, 56), 8), (64, (16, 112, 112), 32), (64, (32, 224, 224), 8))
@@ -131,11 +139,7 @@ def connectivity() -> dict[str, Any]:
 
 def pooling(rate: float) -> list[dict[str, Any]]:
     rows = []
-    for channels, shape, number in (
-        (512, (16, 56, 56), 8),
-        (64, (16, 112, 112), 32),
-        (64, (32, 224, 224), 8),
-    ):
+    for channels, shape, number in POOLED:
         frames = clips_of(shape, number)
         labels = segment_clips(frames, (NUM_REGIONS,))[:, 0].contiguous()
         num_regions = int(labels.max()) + 1
@@ -163,6 +167,22 @@ def pooling(rate: float) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def clusters() -> dict[str, Any]:
+    """A step's assignment in five runs of k-means, beside torch.cdist and a minimum."""
+    points = torch.randn(100_000, 512)
+    centers = points[:125].view(5, 25, -1)
+    there, starts = points.cuda(), centers.cuda()
+    labels = nearest_centers(there, starts)[0]
+    assert torch.equal(labels[:, :2000].cpu(), nearest_centers(points[:2000], centers)[0])
+    return {
+        "points": list(points.shape),
+        "centers": list(centers.shape),
+        "milliseconds": median_ms(lambda: nearest_centers(there, starts)),
+        "cdist_milliseconds": median_ms(lambda: torch.cdist(starts, there[None]).min(dim=1)),
+        "step_milliseconds": median_ms(lambda: kmeans_step(there, starts)),
+    }
 
 
 def run_share() -> dict[str, Any]:
@@ -220,6 +240,7 @@ def main() -> int:
     part("slic3d", supervoxels)
     part("enforce_connectivity", connectivity)
     part("region_pool", lambda: pooling(rate))
+    part("nearest_centers", clusters)
     part("run", run_share)
     return int(failed)
 

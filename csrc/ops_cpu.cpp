@@ -17,6 +17,7 @@
 #include "common/tensors.h"
 #include "connectivity/connect_by_color.h"
 #include "connectivity/connectivity.h"
+#include "nearest_centers/nearest_centers.h"
 #include "region_overlap/region_overlap.h"
 #include "region_patches/region_patches.h"
 #include "region_pool/region_pool.h"
@@ -278,6 +279,15 @@ Tensor region_spread(const Tensor& grad_sums, const Tensor& labels, std::vector<
   return grad;
 }
 
+std::tuple<Tensor, Tensor> nearest_centers(const Tensor& points, const Tensor& centers) {
+  const NearestShape shape{points.size(0), points.size(1), centers.size(0), centers.size(1)};
+  Tensor labels = new_empty(points, {shape.num_sets, shape.num_points}, ScalarType::Int);
+  Tensor distances = new_empty(points, {shape.num_sets, shape.num_points}, ScalarType::Float);
+  nearest_centers_cpu(input<float>(points), input<float>(centers), shape, output<int32_t>(labels),
+                      output<float>(distances));
+  return {labels, distances};
+}
+
 Tensor region_overlap(const Tensor& a, const Tensor& b, int64_t num_a, int64_t num_b) {
   const int64_t num_clips = a.size(0), num_voxels = volume_of(a).num_voxels();
   Tensor counts = new_zeros(a, {num_clips, num_a, num_b}, ScalarType::Long);
@@ -322,6 +332,7 @@ STABLE_TORCH_LIBRARY_IMPL(ace3d, CPU, library) {
   library.impl("region_pool", TORCH_BOX(&region_pool));
   library.impl("region_max", TORCH_BOX(&region_max));
   library.impl("region_spread", TORCH_BOX(&region_spread));
+  library.impl("nearest_centers", TORCH_BOX(&nearest_centers));
   library.impl("region_overlap", TORCH_BOX(&region_overlap));
   library.impl("region_patches", TORCH_BOX(&region_patches));
 }

@@ -7,6 +7,7 @@
 #include "common/on_device.h"
 #include "common/tensors.h"
 #include "connectivity/connectivity.h"
+#include "nearest_centers/nearest_centers.h"
 #include "region_overlap/region_overlap.h"
 #include "region_patches/region_patches.h"
 #include "region_pool/region_pool.h"
@@ -113,6 +114,17 @@ Tensor enforce_connectivity_(const Tensor& labels, std::vector<int64_t> min_size
   return connect_maps(labels, min_sizes, max_sizes, repair, labels);
 }
 
+std::tuple<Tensor, Tensor> nearest_centers(const Tensor& points, const Tensor& centers) {
+  const OnDevice device(points);
+  const NearestShape shape{points.size(0), points.size(1), centers.size(0), centers.size(1)};
+  Tensor labels = torch::stable::new_empty(points, {shape.num_sets, shape.num_points}, ScalarType::Int);
+  Tensor distances = torch::stable::new_empty(points, {shape.num_sets, shape.num_points}, ScalarType::Float);
+  Tensor work = work_bytes(points, nearest_centers_work_bytes(shape));
+  launch_nearest_centers(input<float>(points), input<float>(centers), shape, output<int32_t>(labels),
+                         output<float>(distances), output<uint8_t>(work), device.stream());
+  return {labels, distances};
+}
+
 Tensor region_overlap(const Tensor& a, const Tensor& b, int64_t num_a, int64_t num_b) {
   const OnDevice device(a);
   Tensor counts = torch::stable::new_zeros(a, {a.size(0), num_a, num_b}, ScalarType::Long);
@@ -148,6 +160,7 @@ STABLE_TORCH_LIBRARY(ace3d_emulated, library) { define_ops(library); }
 ACE3D_CUDA_OPS(library) {
   library.impl("enforce_connectivity", TORCH_BOX(&enforce_connectivity));
   library.impl("enforce_connectivity_", TORCH_BOX(&enforce_connectivity_));
+  library.impl("nearest_centers", TORCH_BOX(&nearest_centers));
   library.impl("region_overlap", TORCH_BOX(&region_overlap));
   library.impl("region_patches", TORCH_BOX(&region_patches));
   library.impl("region_pool", TORCH_BOX(&region_pool));

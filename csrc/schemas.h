@@ -33,6 +33,7 @@ void define_ops(Library& library) {
   library.def(
       "region_spread(Tensor grad_sums, Tensor labels, int[] num_regions, int[] grid, ScalarType type) -> "
       "Tensor");
+  library.def("nearest_centers(Tensor points, Tensor centers) -> (Tensor, Tensor)");
   library.def("region_overlap(Tensor a, Tensor b, int num_a, int num_b) -> Tensor");
   library.def(
       "region_patches(Tensor frames, Tensor labels, int[] regions, int[] boxes, int[] size, int fill, "

@@ -13,6 +13,9 @@ from ace3d_fast.config import ClusterMethod
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.learn.checks import FloatMatrix, check_matrix, one_thread
 
+# k-means of (rows, C) float: rows, number of clusters, seed and number of starts to centres and labels.
+Lloyd = Callable[[FloatMatrix, int, int, int], tuple[FloatMatrix, NDArray[np.int64]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
@@ -34,7 +37,13 @@ class Clusters:
 
 
 def fit_clusters(
-    x: ArrayLike, num_clusters: int, *, method: ClusterMethod = "kmeans", seed: int, min_size: int = 5
+    x: ArrayLike,
+    num_clusters: int,
+    *,
+    method: ClusterMethod = "kmeans",
+    seed: int,
+    min_size: int = 5,
+    lloyd: Lloyd | None = None,
 ) -> Clusters:
     """Cluster rows.
 
@@ -49,6 +58,8 @@ def fit_clusters(
         a row belongs to the factor that contributes most to it.
     seed : int
     min_size : int
+    lloyd : Lloyd, optional
+        Computes k-means, by default scikit-learn.
 
     Returns
     -------
@@ -66,7 +77,7 @@ def fit_clusters(
     (Lee and Seung 1999; as concepts: Fel et al., CRAFT, CVPR 2023).
     """
     if method == "kmeans":
-        return fit_kmeans(x, num_clusters, seed=seed)
+        return fit_kmeans(x, num_clusters, seed=seed, lloyd=lloyd)
     matrix = check_matrix("fit_clusters", "x", x)
     if method != "hdbscan" and not 1 <= num_clusters <= matrix.shape[0]:
         requirement = f"between 1 and {matrix.shape[0]} (the rows of x)"
@@ -85,7 +96,9 @@ def fit_clusters(
     return Clusters(labels, centers, np.linalg.norm(matrix - centers[labels], axis=1))
 
 
-def fit_kmeans(x: ArrayLike, num_clusters: int, *, seed: int, num_starts: int = 5) -> Clusters:
+def fit_kmeans(
+    x: ArrayLike, num_clusters: int, *, seed: int, num_starts: int = 5, lloyd: Lloyd | None = None
+) -> Clusters:
     """Cluster rows by Lloyd's k-means, the best of ``num_starts`` k-means++ starts.
 
     Parameters
@@ -96,6 +109,8 @@ def fit_kmeans(x: ArrayLike, num_clusters: int, *, seed: int, num_starts: int = 
     seed : int
         Same seed, same result, for any number of threads.
     num_starts : int
+    lloyd : Lloyd, optional
+        By default scikit-learn.
 
     Returns
     -------
@@ -116,7 +131,7 @@ def fit_kmeans(x: ArrayLike, num_clusters: int, *, seed: int, num_starts: int = 
     if not 1 <= num_clusters <= matrix.shape[0]:
         requirement = f"between 1 and {matrix.shape[0]} (the rows of x)"
         raise InputError(expected("fit_kmeans", "num_clusters", requirement, num_clusters))
-    centers, labels = _lloyd(matrix, num_clusters, seed, num_starts)
+    centers, labels = (lloyd or _lloyd)(matrix, num_clusters, seed, num_starts)
     sizes = np.bincount(labels, minlength=num_clusters)
     order = np.argsort(-sizes, kind="stable")
     rank = np.empty_like(order)

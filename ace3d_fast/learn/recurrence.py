@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ace3d_fast.config import ClusterMethod
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.learn.checks import Labels, check_matrix, group_codes
-from ace3d_fast.learn.clusters import Clusters, fit_clusters
+from ace3d_fast.learn.clusters import Clusters, Lloyd, fit_clusters
 
 SUBSAMPLE_SHARE = 0.8
 MIN_RECURRENCE = 0.75  # Hennig: from .75 on a cluster is valid and stable
@@ -64,6 +64,7 @@ def measure_recurrence(
     groups: Labels | None = None,
     num_fits: int = 10,
     min_size: int = 5,
+    lloyd: Lloyd | None = None,
 ) -> Recurrence:
     """Cluster subsamples again and look for each cluster among what is found.
 
@@ -72,7 +73,7 @@ def measure_recurrence(
     x : (rows, C) float
     clusters : Clusters
         Of these rows.
-    method, seed, min_size
+    method, seed, min_size, lloyd
         As in `fit_clusters`.
     groups : (rows,), optional
         Video of each row: a subsample holds 80 % of the videos (rows, without groups), always at least one
@@ -102,7 +103,12 @@ def measure_recurrence(
         k = min(num_clusters, len(rows))
         try:
             again = fit_clusters(
-                matrix[rows], k, method=method, seed=int(rng.integers(2**31)), min_size=min_size
+                matrix[rows],
+                k,
+                method=method,
+                seed=int(rng.integers(2**31)),
+                min_size=min_size,
+                lloyd=lloyd,
             ).labels
         except InputError:  # no dense group in this subsample
             again = np.full(len(rows), -1)
@@ -123,6 +129,7 @@ def choose_num_clusters(
     num_fits: int = 10,
     min_size: int = 5,
     max_rows: int = 4000,
+    lloyd: Lloyd | None = None,
 ) -> ClusterChoice:
     """Choose the number of clusters that has the most recurring ones, where at least half of them recur.
 
@@ -135,7 +142,7 @@ def choose_num_clusters(
     x : (rows, C) float
     candidates : sequence of int
         Numbers of clusters; those above half the rows are skipped. Of equals the lowest is chosen.
-    method, seed, groups, num_fits
+    method, seed, groups, num_fits, lloyd
         As in `measure_recurrence`.
     min_size : int
         Rows that a cluster needs to be counted.
@@ -161,9 +168,16 @@ def choose_num_clusters(
         matrix, codes = matrix[chosen], np.unique(codes[chosen], return_inverse=True)[1]
     counts = []
     for k in tried:
-        clusters = fit_clusters(matrix, k, method=method, seed=seed, min_size=min_size)
+        clusters = fit_clusters(matrix, k, method=method, seed=seed, min_size=min_size, lloyd=lloyd)
         found = measure_recurrence(
-            matrix, clusters, method=method, seed=seed, groups=codes, num_fits=num_fits, min_size=min_size
+            matrix,
+            clusters,
+            method=method,
+            seed=seed,
+            groups=codes,
+            num_fits=num_fits,
+            min_size=min_size,
+            lloyd=lloyd,
         )
         sizes = np.bincount(clusters.labels + 1, minlength=len(clusters.centers) + 1)[1:]
         counts.append(int(((found.of_cluster >= MIN_RECURRENCE) & (sizes >= min_size)).sum()))

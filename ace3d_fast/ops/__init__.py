@@ -8,6 +8,7 @@ from ace3d_fast import _core
 from ace3d_fast.ops.color import clips_to_lab, rgb_to_lab
 from ace3d_fast.ops.connect_by_color import connect_by_color
 from ace3d_fast.ops.connectivity import enforce_connectivity, enforce_connectivity_
+from ace3d_fast.ops.kmeans import KmeansRuns, kmeans, kmeans_step, nearest_centers
 from ace3d_fast.ops.region_overlap import region_overlap
 from ace3d_fast.ops.region_patches import region_patches
 from ace3d_fast.ops.region_pool import region_pool, region_sums
@@ -18,6 +19,7 @@ from ace3d_fast.ops.smooth import gaussian_smooth, smooth_lab
 from ace3d_fast.ops.stream import StreamedFrames, stream_supervoxels
 
 __all__ = [
+    "KmeansRuns",
     "StreamedFrames",
     "build_info",
     "clips_to_lab",
@@ -25,6 +27,9 @@ __all__ = [
     "enforce_connectivity",
     "enforce_connectivity_",
     "gaussian_smooth",
+    "kmeans",
+    "kmeans_step",
+    "nearest_centers",
     "region_overlap",
     "region_patches",
     "region_pool",

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from ace3d_fast.config import ConceptOptions
 from ace3d_fast.errors import InputError, expected
-from ace3d_fast.learn.clusters import fit_clusters
+from ace3d_fast.learn.clusters import Lloyd, fit_clusters
 from ace3d_fast.learn.keep import keep_calibrated, keep_published
 from ace3d_fast.learn.recurrence import choose_num_clusters, measure_recurrence
+from ace3d_fast.ops import kmeans
 
 NO_CONCEPT = -1
 REACH_TOLERANCE = 1e-5  # relative; features differ in their last bits between sizes of batches
+_MAX_ROWS_OF_STARTS = 4096  # k-means++ draws the starts of a GPU from so many rows
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def find_concepts(
     *,
     discover: frozenset[str],
     seed: int,
+    device: torch.device | None = None,
 ) -> Concepts:
     """Cluster the regions of the videos ``discover``; give every region its nearest cluster.
 
@@ -75,6 +80,8 @@ def find_concepts(
     discover : frozenset of str
         Ids of the videos that are clustered.
     seed : int
+    device : torch.device, optional
+        Where k-means is computed; by default, and on the CPU, scikit-learn does it.
 
     Raises
     ------
@@ -86,17 +93,20 @@ def find_concepts(
     groups = regions.loc[found, "video"].to_numpy()
     method, min_size = options.method, options.min_regions
     k, num_recurring = options.num_clusters, {}
+    lloyd = None if device is None or device.type == "cpu" else kmeans_on(device)
     if k is None and method != "hdbscan":
         choice = choose_num_clusters(
-            x, options.candidates, method=method, seed=seed, groups=groups, min_size=min_size
+            x, options.candidates, method=method, seed=seed, groups=groups, min_size=min_size, lloyd=lloyd
         )
         k = choice.num_clusters
         num_recurring = dict(zip(choice.candidates, choice.num_recurring.tolist(), strict=True))
     if len(x) < (k or 2):
         fact = f"{len(x)} regions for {k or 2} clusters"
         raise InputError(expected("concepts", "the class", "to have more regions than clusters", fact))
-    clusters = fit_clusters(x, k or 2, method=method, seed=seed, min_size=min_size)
-    recurrence = measure_recurrence(x, clusters, method=method, seed=seed, groups=groups, min_size=min_size)
+    clusters = fit_clusters(x, k or 2, method=method, seed=seed, min_size=min_size, lloyd=lloyd)
+    recurrence = measure_recurrence(
+        x, clusters, method=method, seed=seed, groups=groups, min_size=min_size, lloyd=lloyd
+    )
     centers = np.asarray(clusters.centers, dtype=np.float64)
     assignment, distance = nearest_concepts(features, centers)
     reach = np.zeros(len(centers))
@@ -139,6 +149,28 @@ def nearest_concepts(
     if reach is not None:
         assignment[distance > reach[assignment] * (1 + REACH_TOLERANCE)] = NO_CONCEPT
     return assignment, distance
+
+
+def kmeans_on(device: torch.device) -> Lloyd:
+    """k-means in float32 on ``device``, all starts side by side."""
+
+    def lloyd(
+        matrix: NDArray[Any], num_clusters: int, seed: int, num_starts: int
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        from sklearn.cluster import kmeans_plusplus
+
+        rng = np.random.RandomState(seed)
+        some = matrix
+        if len(matrix) > max(num_clusters, _MAX_ROWS_OF_STARTS):
+            some = matrix[rng.choice(len(matrix), max(num_clusters, _MAX_ROWS_OF_STARTS), replace=False)]
+        starts = [kmeans_plusplus(some, num_clusters, random_state=rng)[0] for _ in range(num_starts)]
+        points, centers = (torch.from_numpy(a).float().to(device) for a in (matrix, np.stack(starts)))
+        runs = kmeans(points, centers)
+        best = int(runs.inertia.argmin())
+        found = runs.centers[best].double().cpu().numpy()
+        return found.astype(matrix.dtype), runs.labels[best].cpu().numpy().astype(np.int64)
+
+    return lloyd
 
 
 def _keep_table(

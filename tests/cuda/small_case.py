@@ -29,6 +29,10 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         lambda maps: ops.enforce_connectivity(maps, [9, 900], [300, 9999], repair=False)[0],
         (MAPS,),
     ),
+    "nearest_centers": (
+        lambda points: ops.nearest_centers(points, points[:70].view(2, 35, -1))[0],
+        (FEATURES[0].flatten(1).T.contiguous(),),
+    ),
     "region_overlap": (lambda a, b: ops.region_overlap(a, b, 12, 12), (MAPS[:, 0], MAPS[:, 1])),
     "region_pool": (
         lambda maps: torch.cat(ops.region_pool(FEATURES.to(maps.device), maps, [12, 9]), 1),

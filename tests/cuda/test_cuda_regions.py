@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 from volumes import label_map
 
-from ace3d_fast.ops import enforce_connectivity, region_overlap, region_patches, region_pool
+from ace3d_fast.ops import (
+    enforce_connectivity,
+    kmeans,
+    nearest_centers,
+    region_overlap,
+    region_patches,
+    region_pool,
+)
 
 Result = tuple[Tensor, ...]
 Op = Callable[[Tensor], Result]
@@ -135,3 +142,24 @@ def test_gradients_are_those_of_the_cpu(reduce, grid):
     (region_pool(on_cpu, labels, 40, reduce=reduce) * weights).sum().backward()
     (region_pool(on_gpu, labels.cuda(), 40, reduce=reduce) * weights.cuda()).sum().backward()
     torch.testing.assert_close(on_gpu.grad.cpu(), on_cpu.grad, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(5000, 192, 5, 25), (77, 3, 1, 200), (1, 2048, 2, 1)], ids=str)
+def test_nearest_centers_are_those_of_the_cpu(shape):
+    num_points, channels, num_sets, num_centers = shape
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randn(num_points, channels, generator=generator)
+    centers = torch.randn(num_sets, num_centers, channels, generator=generator)
+    found = nearest_centers(points.cuda(), centers.cuda())
+    for ours, right in zip(found, nearest_centers(points, centers), strict=True):
+        assert torch.equal(ours.cpu(), right)
+
+
+def test_kmeans_comes_to_the_clusters_of_the_cpu():
+    generator = torch.Generator().manual_seed(0)
+    blobs = torch.randn(6, 20, generator=generator) * 5
+    points = blobs[torch.arange(600) % 6] + torch.randn(600, 20, generator=generator)
+    starts = torch.stack([points[:6], points[300:306]])
+    found, right = kmeans(points.cuda(), starts.cuda()), kmeans(points, starts)
+    assert torch.equal(found.labels.cpu(), right.labels)
+    torch.testing.assert_close(found.centers.cpu(), right.centers)

@@ -244,6 +244,19 @@ def _connect_by_color(rng: random.Random) -> Call:
     return Call(ops.connect_by_color, arguments, shapes)
 
 
+def _nearest_centers(rng: random.Random) -> Call:
+    channels = rng.choice([1, 2, 7, 64])
+    arguments = {
+        "points": torch.randn(rng.choice([0, 1, 5, 300]), channels),
+        "centers": torch.randn(rng.choice([0, 1, 3]), rng.choice([0, 1, 16, 90]), channels),
+    }
+
+    def shapes(a: Arguments) -> list[tuple[int, ...]]:
+        return [(a["centers"].shape[0], a["points"].shape[0])] * 2
+
+    return Call(ops.nearest_centers, arguments, shapes)
+
+
 def _region_overlap(rng: random.Random) -> Call:
     shape, counts = (rng.randint(0, 3), *_volume(rng)), [rng.choice([0, 1, 5, 90]) for _ in range(2)]
     arguments = {
@@ -333,8 +346,8 @@ def _region_patches(rng: random.Random) -> Call:
 
 CALLS = (
     _clips_to_lab, _connect_by_color, _enforce_connectivity, _enforce_connectivity_, _gaussian_smooth,
-    _region_overlap, _region_patches, _region_pool, _region_sums, _rgb_to_lab, _segment_clips, _slic, _slic3d,
-    _slic3d_frames, _slic3d_from, _smooth_lab,
+    _nearest_centers, _region_overlap, _region_patches, _region_pool, _region_sums, _rgb_to_lab,
+    _segment_clips, _slic, _slic3d, _slic3d_frames, _slic3d_from, _smooth_lab,
 )  # fmt: skip
 
 # --- spoilt arguments ---------------------------------------------------------------------------

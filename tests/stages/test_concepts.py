@@ -4,13 +4,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from toys import halves_clip, halves_table, red_network
 
 from ace3d_fast.config import CavOptions, ConceptOptions, ScoreOptions
 from ace3d_fast.errors import InputError
+from ace3d_fast.learn.clusters import fit_kmeans
 from ace3d_fast.models.probe import Probe
 from ace3d_fast.stages.cavs import fit_concept_cavs, member_retention, retention
-from ace3d_fast.stages.concepts import NO_CONCEPT, find_concepts, nearest_concepts
+from ace3d_fast.stages.concepts import NO_CONCEPT, find_concepts, kmeans_on, nearest_concepts
 from ace3d_fast.stages.effects import measure_regions, plan_forwards
 from ace3d_fast.stages.verdicts import judge_concepts, sort_concepts
 from ace3d_fast.types import SilentProgress
@@ -39,6 +41,17 @@ def test_blobs_are_found_and_kept():
     assert found.tables["t"]["kept"].all()
     assert found.tables["t"]["num_videos"].tolist() == [6, 6, 6]
     assert found.distance.max() < 1
+
+
+def test_kmeans_of_a_device_finds_the_same_blobs_as_scikit_learn():
+    features, _, truth = blobs(num_videos=9)
+    centers, labels = kmeans_on(torch.device("cpu"))(features.astype(np.float64), 3, 0, 4)
+    expected = fit_kmeans(features.astype(np.float64), 3, seed=0)
+    assert centers.dtype == np.float64
+    assert (
+        len(set(zip(labels, truth, strict=True))) == len(set(zip(labels, expected.labels, strict=True))) == 3
+    )
+    np.testing.assert_allclose(np.sort(centers, axis=0), np.sort(expected.centers, axis=0), atol=1e-5)
 
 
 def test_videos_that_do_not_discover_are_assigned_but_not_counted():

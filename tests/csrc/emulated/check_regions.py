@@ -15,6 +15,20 @@ def test_overlaps(shape, num_a, num_b, num_clips, seed):
     assert torch.equal(emulated.region_overlap(a, b, num_a, num_b), expected)
 
 
+@given(st.integers(0, 70), st.integers(1, 40), st.integers(0, 3), st.integers(0, 70), st.integers(0, 2**31))
+def test_nearest_centers(num_points, channels, num_sets, num_centers, seed):
+    generator = torch.Generator().manual_seed(seed)
+    # small whole numbers: many distances tie
+    points = torch.randint(-2, 3, (num_points, channels), generator=generator).float()
+    centers = torch.randn(num_sets, num_centers, channels, generator=generator)
+    whole = torch.rand(num_sets, num_centers, generator=generator) < 0.5
+    centers[whole] = centers[whole].round()
+    centers[:, 5:7] = float("nan")
+    found = emulated.nearest_centers(points, centers)
+    for ours, expected in zip(found, native.nearest_centers(points, centers), strict=True):
+        assert torch.equal(ours, expected)
+
+
 @given(st.data())
 def test_patches(data):
     shape = data.draw(SIZES)
