@@ -40,9 +40,10 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
 
-sanitize: setup
-	tools/sanitize.sh address
-	tools/sanitize.sh thread
+sanitize: sanitize-address sanitize-thread
+
+sanitize-%: setup
+	tools/sanitize.sh $*
 
 fuzz: SECONDS ?= 60
 fuzz: setup
