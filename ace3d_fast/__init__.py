@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "explain": "ace3d_fast.api",
+    "explain_video": "ace3d_fast.new_video",
     "RunFolder": "ace3d_fast.store",
     "list_videos": "ace3d_fast.video.inputs",
     "sample_clips": "ace3d_fast.stages.clips",
@@ -37,6 +38,7 @@ __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from ace3d_fast.api import explain as explain
+    from ace3d_fast.new_video import explain_video as explain_video
     from ace3d_fast.ops.region_overlap import region_overlap as region_overlap
     from ace3d_fast.ops.region_patches import region_patches as region_patches
     from ace3d_fast.ops.region_pool import region_pool as region_pool

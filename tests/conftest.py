@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import hypothesis
 import pytest
 import torch
+from browser import launch
 
 from ace3d_fast.models.planted import PlantedDemo, write_planted_demo
 
@@ -22,3 +26,10 @@ def generator() -> torch.Generator:
 def planted(tmp_path_factory: pytest.TempPathFactory) -> PlantedDemo:
     """Planted videos, 15 a class, and a network trained on their kind."""
     return write_planted_demo(tmp_path_factory.mktemp("planted"), videos_per_class=15, seed=0)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium."""
+    with launch() as chromium:
+        yield chromium

@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
         "controls", "trials", "evaluation", "vocabulary", "steps", "stages", "summary", "learn", "video",
         "models", "store", "report",
     },
+    "new_video": {"steps", "stages", "engines", "models", "store", "video", "report"},
     "api": {"pipeline", "models", "store", "report"},
     "comparison": {"api", "ops", "store", "video"},
     "planted_benchmark": {
@@ -42,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "compat": {"ops", "learn"},
     "cli": {
         "api", "comparison", "planted_benchmark", "pipeline", "stages", "ops", "video", "models", "store",
-        "report",
+        "report", "new_video",
     },
 }  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -1,36 +1,6 @@
 "use strict";
 (() => {
-  const figures = JSON.parse(document.getElementById("figures").textContent);
-  const charts = [...document.querySelectorAll("[data-figure]")];
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-  // The page's own colours and type, so that a chart follows light and dark.
-  const theme = () => {
-    const axis = { gridcolor: css("--line"), zerolinecolor: css("--quiet"), linecolor: css("--line") };
-    return {
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
-      font: { color: css("--ink"), family: getComputedStyle(document.body).fontFamily, size: 13 },
-      hoverlabel: { bgcolor: css("--panel"), font: { color: css("--ink") } },
-      dragmode: false,
-      xaxis: axis,
-      yaxis: axis,
-    };
-  };
-  const merged = (layout) => {
-    const base = theme();
-    return { ...base, ...layout, xaxis: { ...base.xaxis, ...layout.xaxis }, yaxis: { ...base.yaxis, ...layout.yaxis } };
-  };
-  const draw = () => {
-    for (const chart of charts) {
-      const { data, layout } = figures[chart.dataset.figure];
-      Plotly.react(chart, data, merged(layout), { displayModeBar: false, responsive: true });
-    }
-  };
-  draw();
-  dark.addEventListener("change", draw);
-  for (const chart of charts) {
+  for (const chart of document.querySelectorAll("[data-figure]")) {
     chart.on("plotly_click", (event) => {
       const anchor = event.points[0].customdata;
       if (anchor) location.hash = anchor;

@@ -55,13 +55,14 @@ def render_page(
     data : mapping
         Each value becomes JSON in an element of that id, for the scripts.
     with_plotly : bool
-        Whether the scripts draw with Plotly.
+        Draw each figure of ``data["figures"]`` in the element whose ``data-figure`` names it.
     **values
         For the template; text is escaped.
     """
     sheets = [FOLDER / "report.css", *styles]
+    own = [FOLDER / "charts.js", *scripts] if with_plotly else list(scripts)
     code = [_plotly()] if with_plotly else []
-    code += [script.read_text(encoding="utf-8") for script in scripts]
+    code += ["\n".join(script.read_text(encoding="utf-8") for script in own)] if own else []
     environment = Environment(
         loader=FileSystemLoader([template.parent, FOLDER]),
         autoescape=True,

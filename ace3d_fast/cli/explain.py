@@ -1,0 +1,89 @@
+"""``ace3d-fast explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ace3d_fast.new_video import VideoExplanation
+
+
+def explain(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Video file.")],
+    run: Annotated[Path, typer.Option("--run", "-r", metavar="DIR", help="Folder that [b]run[/b] wrote.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="New folder. Default: explained/<name> in the run's.",
+        ),
+    ] = None,
+    removed: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Concepts of a clip that are removed to measure their effect; 0: estimate.",
+        ),
+    ] = 8,
+    model: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="The run's network, where it is not there any more.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its weights, where they are not there any more.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Default: that of the run.")] = None,
+) -> None:
+    """Find a run's concepts in a new video: which, when, where, and how much each moves the logit.
+
+    Example: ace3d-fast explain final.mp4 --run runs/tennis --out final
+    """
+    from ace3d_fast.cli.console import output, show_progress
+    from ace3d_fast.new_video import explain_video
+
+    with show_progress() as progress:
+        found = explain_video(
+            video,
+            run,
+            out=out,
+            num_removed=removed,
+            model=model,
+            weights=weights,
+            device=device,
+            progress=progress,
+        )
+    console = output()
+    console.print(_table(found))
+    console.print(str(found.page_path), soft_wrap=True, markup=False)
+
+
+def _table(found: VideoExplanation) -> Table:
+    """A row for each concept: how long it is there, its mean effect, and where it is strongest."""
+    from rich.table import Table
+
+    from ace3d_fast.cli.results import STYLES
+    from ace3d_fast.new_video.page import EFFECT_NAMES, clock
+    from ace3d_fast.report.facts import concept_name
+    from ace3d_fast.report.words import signed
+
+    title = f"{found.num_clips} clips, {clock(found.num_seconds)}: {EFFECT_NAMES[found.totals.effect]}"
+    table = Table(title=title, title_justify="left", pad_edge=False)
+    for name in ("concept", "status", "found for", "mean", "most", "at"):
+        table.add_column(name, justify="left" if name in ("concept", "status") else "right")
+    for concept in found.totals.concepts:
+        start, most = concept.moments[0] if concept.moments else (None, None)
+        table.add_row(
+            concept_name(concept.concept),
+            f"[{STYLES[concept.status]}]{concept.status.replace('_', ' ')}[/]",
+            clock(concept.seconds),
+            signed(concept.mean_effect),
+            signed(most),
+            "" if start is None else clock(start),
+        )
+    return table

@@ -1,0 +1,66 @@
+"""``explain.html`` in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+from browser import DESK, PHONE, fits_the_width, opened
+from new_video_cases import TARGET
+
+from ace3d_fast import explain_video
+
+SECONDS = "document.getElementById('player').currentTime"
+
+
+@pytest.fixture(scope="module")
+def path(few_run, mixed_video, tmp_path_factory):
+    return explain_video(mixed_video, few_run, out=tmp_path_factory.mktemp("page") / "mixed").page_path
+
+
+def wait_for_player(page):
+    page.wait_for_function("document.getElementById('player').readyState >= 2")
+
+
+def test_the_page_stands_alone_and_names_are_text(browser, path):
+    alone = path.parent / "moved" / "page.html"
+    alone.parent.mkdir()
+    alone.write_bytes(path.read_bytes())
+    with opened(browser, alone) as page:
+        wait_for_player(page)
+        assert page.text_content("h1") == "mixed <b>video.mp4"
+        assert page.query_selector("h1 b") is None
+        assert page.evaluate("document.getElementById('player').duration") == pytest.approx(17, abs=0.2)
+
+
+def test_a_click_on_the_timeline_shows_that_moment(browser, path):
+    with opened(browser, path) as page:
+        wait_for_player(page)
+        page.wait_for_selector(".chart .nsewdrag")
+        chart = page.locator(".chart")
+        chart.scroll_into_view_if_needed()
+        axis = "document.querySelector('.chart')._fullLayout.xaxis"
+        left, width = page.evaluate(f"[{axis}._offset, {axis}._length]")
+        chart.click(position={"x": left + 0.75 * width, "y": 150})
+        assert page.evaluate(SECONDS) == pytest.approx(0.75 * 17, abs=0.3)
+        assert page.evaluate("document.getElementById('player').paused")
+        page.wait_for_function("document.querySelector('.chart').layout.shapes?.[0]?.x0 > 12")
+
+
+def test_a_moment_of_the_table_is_a_button(browser, path):
+    with opened(browser, path) as page:
+        wait_for_player(page)
+        button = page.locator("tr", has_text="accepted").locator(".moment").first
+        button.focus()
+        page.keyboard.press("Enter")
+        start = float(button.get_attribute("data-seconds"))
+        assert start in (2.0, 4.0, 10.0)
+        assert page.evaluate(SECONDS) == pytest.approx(start, abs=0.1)
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(DESK, "light"), (DESK, "dark"), (PHONE, "light")])
+def test_it_fits_the_screen_and_follows_dark(browser, path, size, scheme):
+    with opened(browser, path, size=size, scheme=scheme) as page:
+        page.wait_for_selector(".chart .nsewdrag")
+        assert fits_the_width(page)
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert background == {"light": "rgb(246, 247, 249)", "dark": "rgb(18, 20, 24)"}[scheme]
+        assert TARGET in page.text_content(".verdict")
