@@ -27,6 +27,7 @@ _HOMES = {
     "evaluate_concepts": "ace3d_fast.stages.evaluation",
     "write_report": "ace3d_fast.report",
     "segment_clips": "ace3d_fast.ops",
+    "accelerate": "ace3d_fast.compat.accelerate",
     "slic": "ace3d_fast.ops",
     "slic3d": "ace3d_fast.ops",
     "stream_supervoxels": "ace3d_fast.ops",
@@ -38,6 +39,7 @@ __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from ace3d_fast.api import explain as explain
+    from ace3d_fast.compat.accelerate import accelerate as accelerate
     from ace3d_fast.new_video import explain_video as explain_video
     from ace3d_fast.ops.region_overlap import region_overlap as region_overlap
     from ace3d_fast.ops.region_patches import region_patches as region_patches

@@ -44,7 +44,8 @@ def slic(
     Parameters
     ----------
     image : (H, W), (T, H, W), (H, W, C) or (T, H, W, C), NumPy array or tensor
-        uint8, float16, float32 or float64; other integers are read as float64.
+        uint8, float16, float32 or float64; other integers are read as float64. A tensor may be on a GPU:
+        RGB bytes are cut there, unless with ``mask``, ``exact`` or ``slic_zero``; all else on the CPU.
     n_segments : int
         About how many supervoxels.
     compactness : float
@@ -76,7 +77,8 @@ def slic(
 
     Returns
     -------
-    int64, of the shape of the image without channels; an array for an array, a tensor for a tensor
+    int64, of the shape of the image without channels
+        An array for an array, for a tensor one on its device.
 
     Raises
     ------
@@ -121,6 +123,8 @@ def slic(
         "compactness": compactness, "num_iterations": max_num_iter, "spacing": distances
     }  # fmt: skip
     plain = to_lab and clip.dtype == torch.uint8 and not (exact or slic_zero or inside is not None)
+    if not plain:
+        clip = clip.cpu()
     if plain and max(widths) > 0:
         labels = slic3d(smooth_lab(clip[None], widths), [n_segments], **options)
     elif plain:
@@ -133,6 +137,8 @@ def slic(
         volume = colors.movedim(3, 0)[None]
         if max(widths) > 0:
             volume = gaussian_smooth(volume, widths)
+        if inside is not None:
+            volume = volume.masked_fill(~inside, 0)
         options |= {"exact": exact, "adapt_compactness": slic_zero}
         labels = slic3d(volume, [n_segments], mask=None if inside is None else inside[None], **options)
     if enforce_connectivity:
@@ -143,8 +149,10 @@ def slic(
         smallest, largest = int(min_size_factor * size), int(max_size_factor * size)
         enforce_connectivity_(labels, [smallest], [max(1, largest)], repair=False)
     found = labels[0, 0, 0] if flat else labels[0, 0]
+    if isinstance(image, Tensor) and found.is_cuda:
+        return found.to(torch.int64) + start_label
     found = torch.add(found, start_label, out=torch.from_numpy(np.empty(found.shape, dtype=np.int64)))
-    return found.numpy() if isinstance(image, np.ndarray) else found
+    return found.to(image.device) if isinstance(image, Tensor) else found.numpy()
 
 
 def _num_mask_seeds(inside: Tensor, n_segments: int) -> int:
@@ -158,9 +166,11 @@ def _as_clip(where: str, image: NDArray[Any] | Tensor, channel_axis: int | None)
     pixels = (
         torch.from_numpy(np.ascontiguousarray(image)) if isinstance(image, np.ndarray) else image.detach()
     )
-    if pixels.layout != torch.strided or pixels.device.type != "cpu":
+    if pixels.layout != torch.strided or pixels.device.type not in ("cpu", "cuda"):
         raise InputError(
-            expected(where, "image", "as a dense tensor on the CPU", f"{pixels.layout}, {pixels.device}")
+            expected(
+                where, "image", "as a dense tensor on the CPU or a GPU", f"{pixels.layout}, {pixels.device}"
+            )
         )
     if channel_axis is not None and not (
         isinstance(channel_axis, int)
@@ -180,12 +190,13 @@ def _as_clip(where: str, image: NDArray[Any] | Tensor, channel_axis: int | None)
 
 
 def _as_mask(where: str, mask: NDArray[Any] | Tensor, shape: torch.Size) -> Tensor:
-    if not isinstance(mask, (np.ndarray, Tensor)) or (isinstance(mask, Tensor) and mask.device.type != "cpu"):
-        fact = f"device {mask.device}" if isinstance(mask, Tensor) else type(mask).__name__
-        raise InputError(expected(where, "mask", "a NumPy array or a tensor on the CPU", fact))
+    if not isinstance(mask, (np.ndarray, Tensor)):
+        raise InputError(expected(where, "mask", "a NumPy array or a tensor", type(mask).__name__))
     inside = torch.from_numpy(np.ascontiguousarray(mask)) if isinstance(mask, np.ndarray) else mask
-    if inside.layout != torch.strided:
-        raise InputError(expected(where, "mask", "as a dense tensor", str(inside.layout)))
+    if inside.layout != torch.strided or inside.device.type not in ("cpu", "cuda"):
+        fact = f"{inside.layout}, {inside.device}"
+        raise InputError(expected(where, "mask", "as a dense tensor on the CPU or a GPU", fact))
+    inside = inside.cpu()
     inside = inside[None] if inside.ndim == 2 else inside
     if inside.shape != shape:
         raise InputError(expected(where, "mask", "of the shape of the image", f"{tuple(inside.shape)}"))
@@ -221,11 +232,14 @@ def _stretch(where: str, clip: Tensor, inside: Tensor | None, exact: bool, *, ch
     values = clip.to(torch.float32 if half or not exact else exact_type)
     counted = values if inside is None else values[inside]
     if counted.numel() == 0:
-        return values.contiguous()
+        return torch.zeros_like(values).contiguous()
     low, high = counted.aminmax()
     if not bool(torch.isfinite(high - low)):
         raise InputError(expected(where, "image", "free of NaN and infinities", "some"))
     stretched = torch.sub(values, low, out=_empty(values, channels_first=channels_first))
     if high > low:
         stretched /= high - low
-    return stretched if inside is None else stretched.masked_fill_(~inside[..., None], 0)
+    if inside is None:
+        return stretched
+    # What the mask leaves out is smoothed into what it does not, but for NaN and infinities.
+    return stretched.masked_fill_(~inside[..., None] & ~torch.isfinite(stretched), 0)

@@ -30,6 +30,7 @@ CASES = {
     "uint16": (PICTURE.astype(np.uint16) * 99, {}),
     "slico": (NOISE, {"n_segments": 30, "slic_zero": True}),
     "mask": (CLIP, {"n_segments": 50, "mask": INSIDE}),
+    "mask, smoothed": (CLIP, {"n_segments": 50, "mask": INSIDE, "sigma": 1.3}),
     "mask of a picture": (CLIP[3], {"n_segments": 50, "mask": INSIDE[3]}),
     "mask, grey": (CLIP[..., 0], {"n_segments": 50, "mask": INSIDE, "channel_axis": None}),
     "sizes": (CLIP, {"n_segments": 80, "min_size_factor": 0.9, "max_size_factor": 1.4}),

@@ -1,0 +1,1 @@
+"""The tools that people already use, with these kernels in their place."""
