@@ -54,12 +54,12 @@ Tensor rgb_to_lab(const Tensor& rgb) {
       return lab;
     }
     case ScalarType::Double: {
-      Tensor lab = empty_like(rgb);
+      Tensor lab = on_large_pages(empty_like(rgb));
       rgb_to_lab_cpu(input<double>(rgb), output<double>(lab), num_pixels);
       return lab;
     }
     default: {
-      Tensor lab = empty_like(rgb);
+      Tensor lab = on_large_pages(empty_like(rgb));
       rgb_to_lab_cpu(input<float>(rgb), output<float>(lab), num_pixels);
       return lab;
     }

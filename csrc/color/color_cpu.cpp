@@ -40,24 +40,40 @@ Lab<T> lab_of(T r, T g, T b) {
 }
 
 template <class T>
-void convert(const T* rgb, T* lab, int64_t num_pixels) {
-  parallel_for(0, num_pixels, kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const T* from = rgb + 3 * i;
-      const Lab<T> color =
-          lab_of(linear_light_of(from[0]), linear_light_of(from[1]), linear_light_of(from[2]));
-      lab[3 * i] = color.l;
-      lab[3 * i + 1] = color.a;
-      lab[3 * i + 2] = color.b;
-    }
-  });
+void convert_pixels(const T* rgb, T* lab, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; ++i) {
+    const T* from = rgb + 3 * i;
+    const Lab<T> color = lab_of(linear_light_of(from[0]), linear_light_of(from[1]), linear_light_of(from[2]));
+    lab[3 * i] = color.l;
+    lab[3 * i + 1] = color.a;
+    lab[3 * i + 2] = color.b;
+  }
 }
 
 }  // namespace
 
-void rgb_to_lab_cpu(const float* rgb, float* lab, int64_t num_pixels) { convert(rgb, lab, num_pixels); }
+void rgb_to_lab_cpu(const float* rgb, float* lab, int64_t num_pixels) {
+  parallel_for(0, num_pixels, kGrain,
+               [&](int64_t begin, int64_t end) { convert_pixels(rgb, lab, begin, end); });
+}
 
-void rgb_to_lab_cpu(const double* rgb, double* lab, int64_t num_pixels) { convert(rgb, lab, num_pixels); }
+void rgb_to_lab_cpu(const double* rgb, double* lab, int64_t num_pixels) {
+  parallel_for(0, num_pixels, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i += kLabDoubles) {
+      const int64_t count = std::min(kLabDoubles, end - i);
+      double from[3 * kLabDoubles] = {}, to[3 * kLabDoubles];
+      std::copy_n(rgb + 3 * i, 3 * count, from);
+      const bool inside =
+          std::all_of(from, from + 3 * kLabDoubles, [](double x) { return x >= 0 && x <= 1; });
+      if (inside) {
+        ACE3D_DISPATCH(lab_of_doubles, from, to);
+        std::copy_n(to, 3 * count, lab + 3 * i);
+      } else {
+        convert_pixels(rgb, lab, i, i + count);
+      }
+    }
+  });
+}
 
 void rgb_to_lab_cpu(const uint8_t* rgb, float* lab, int64_t num_pixels) {
   std::array<float, 256> light{};
