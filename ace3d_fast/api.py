@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ace3d_fast.config import (
     Backend,
@@ -18,6 +18,7 @@ from ace3d_fast.config import (
     with_preset,
 )
 from ace3d_fast.errors import InputError, expected
+from ace3d_fast.estimate import RunEstimate, estimate_run
 from ace3d_fast.models.registry import find_entry
 from ace3d_fast.pipeline import run_pipeline
 from ace3d_fast.store import RunFolder
@@ -124,6 +125,71 @@ def explain(
     InputError
         Anything given that cannot be used; the message is one line.
     """
+    options = run_options(
+        videos,
+        target_class=target_class,
+        model=model,
+        layer=layer,
+        weights=weights,
+        labels=labels,
+        preset=preset,
+        backend=backend,
+        features=features,
+        device=device,
+        precision=precision,
+        clip_frames=clip_frames,
+        clip_fps=clip_fps,
+        resize=resize,
+        size=size,
+        mean=mean,
+        std=std,
+        num_regions=num_regions,
+        quality=quality,
+        num_clusters=num_clusters,
+        clusters=clusters,
+        vocabulary=vocabulary,
+        forwards_per_concept=forwards_per_concept,
+        controls=controls,
+        seed=seed,
+    )
+    return run_pipeline(options, out, module=module, progress=progress)
+
+
+def run_options(
+    videos: str | Path | Sequence[str | Path],
+    *,
+    target_class: str,
+    model: str,
+    layer: str | None = None,
+    weights: str | Path | None = None,
+    labels: str | Path | None = None,
+    preset: Preset = "calibrated",
+    backend: Backend = "native",
+    features: FeatureMode | None = None,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    clip_frames: int | None = None,
+    clip_fps: float | None = None,
+    resize: int | None = None,
+    size: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    num_regions: Sequence[int] | None = None,
+    quality: Quality | None = None,
+    num_clusters: int | None = None,
+    clusters: ClusterMethod | None = None,
+    vocabulary: Vocabulary | None = None,
+    forwards_per_concept: int | None = None,
+    controls: bool = False,
+    seed: int = 0,
+) -> RunOptions:
+    """The options of a run, as `explain` takes them.
+
+    Raises
+    ------
+    InputError
+        An option that cannot be used.
+    """
     paths = [videos] if isinstance(videos, str | Path) else list(videos)
     entry = find_entry(model)
     chosen_layer = layer or next(iter(entry.layers), None)
@@ -178,7 +244,25 @@ def explain(
     if forwards_per_concept is not None:
         scores = replace(options.scores, forwards_per_concept=forwards_per_concept)
         options = replace(options, scores=scores)
-    return run_pipeline(options, out, module=module, progress=progress)
+    return options
+
+
+def estimate(
+    videos: str | Path | Sequence[str | Path],
+    *,
+    out: str | Path | None = None,
+    module: nn.Module | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> RunEstimate:
+    """What `explain` would do with the same ``options``, and about what it would take.
+
+    Raises
+    ------
+    InputError
+        As `explain`.
+    """
+    return estimate_run(run_options(videos, **options), out=out, module=module, progress=progress)
 
 
 def _channels(name: str, values: Sequence[float]) -> tuple[float, float, float]:

@@ -27,7 +27,7 @@ def evaluate_run(
     """Draw the SSC and SDC curves of the tested concepts, ranked by the headline score."""
     options = steps.options
     clips = evaluated_clips(described, split, options.evaluation.clips_per_video)
-    steps.progress.start("evaluate", len(clips) * len(options.evaluation.fills))
+    steps.progress.start("add and remove concepts", len(clips) * len(options.evaluation.fills))
     with steps.watch.time("evaluation"):
         accepted = tested.concepts.loc[tested.concepts["status"] == "accepted", "concept"].tolist()
         if responses is not None:
@@ -62,7 +62,7 @@ def measure_run_motion(
         rows = rows[regions["retention"].to_numpy()[rows] >= options.scores.min_retention]
         turn = regions.iloc[rows].groupby("video").cumcount().to_numpy()
         members[int(name)] = rows[np.argsort(turn, kind="stable")]  # from each video in turn
-    with steps.watch.time("motion"):
+    with steps.stage("motion", "freeze and shuffle regions"):
         motion = measure_motion(
             members,
             regions,

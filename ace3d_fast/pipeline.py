@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
@@ -26,6 +27,42 @@ from ace3d_fast.trials import control_table
 from ace3d_fast.types import Progress, SilentProgress, Video
 from ace3d_fast.video.inputs import list_videos
 from ace3d_fast.vocabulary import plan_vocabulary, score_vocabulary
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run begins with: its videos, the network, and the logits of the classes that are explained."""
+
+    videos: list[Video]
+    network: Network
+    classes: dict[str, int]
+
+
+def prepare(options: RunOptions, module: nn.Module | None = None) -> Prepared:
+    """List the videos and load the network: everything that can be wrong before a video is decoded.
+
+    Raises
+    ------
+    InputError
+        Options, videos or network that cannot be used.
+    """
+    videos = list_videos(options.videos)
+    check_videos(videos, options.target_class)
+    mine = [video for video in videos if video.label == options.target_class]
+    split_videos([v.id for v in mine], [v.group for v in mine], seed=options.seed)  # fails before decoding
+    if module is None:
+        module = load_module(options.model, options.weights).module
+    sampling = options.sampling
+    network = Network(
+        module,
+        options.layer,
+        options.normalization,
+        _class_names(options, videos),
+        device=options.device,
+        precision=options.precision,
+        input_shape=(sampling.num_frames, sampling.crop_px),
+    )
+    return Prepared(videos, network, _explained(options, network, videos))
 
 
 def run_pipeline(
@@ -56,24 +93,8 @@ def run_pipeline(
     watch = Stopwatch()
     config = {**options.to_dict(), "version": __version__}
     path = check_out(out, config)
-    videos = list_videos(options.videos)
-    check_videos(videos, options.target_class)
-    mine = [video for video in videos if video.label == options.target_class]
-    split_videos([v.id for v in mine], [v.group for v in mine], seed=options.seed)  # fails before decoding
-    if module is None:
-        module = load_module(options.model, options.weights).module
-    names = _class_names(options, videos)
-    sampling = options.sampling
-    network = Network(
-        module,
-        options.layer,
-        options.normalization,
-        names,
-        device=options.device,
-        precision=options.precision,
-        input_shape=(sampling.num_frames, sampling.crop_px),
-    )
-    classes = _explained(options, network, videos)
+    ready = prepare(options, module)
+    videos, network, classes = ready.videos, ready.network, ready.classes
     with Workplace(path) as run:
         steps = Steps(options, run, network, classes, watch, progress)
         described = steps.describe(videos)
@@ -95,7 +116,7 @@ def run_pipeline(
             halo = pooled_against_masked(steps, described, responses, sample.alone, split)
             tested.facts["pooled_against_masked"] = halo
             if options.controls:
-                with watch.time("controls"):
+                with steps.stage("controls", "controls"):
                     trials = control_table(steps, described, tested, split, plan, responses)
                 run.write_table("controls", trials)
         evaluation = evaluate_run(steps, described, tested, split, plan, responses)
@@ -108,7 +129,7 @@ def run_pipeline(
             run.write_table("matrix", matrix)
         run.write_cavs(tested.cavs)
         run.write_centers(found.centers, found.reach)
-        tested.facts |= {"class_names": list(names), "network_digest": digest(network.module)}
+        tested.facts |= {"class_names": network.class_names, "network_digest": digest(network.module)}
         run.write_json(
             "summary.json",
             summarize(
@@ -121,7 +142,7 @@ def run_pipeline(
                 described.skipped,
             ),
         )
-        with watch.time("report"):
+        with steps.stage("report", "write the report"):
             run.write_json("timings.json", watch.to_dict())
             write_report(run)
         run.write_json("timings.json", watch.to_dict())

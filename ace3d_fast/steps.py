@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -71,6 +72,14 @@ class Steps:
     classes: dict[str, int]
     watch: Stopwatch
     progress: Progress
+
+    @contextmanager
+    def stage(self, name: str, words: str) -> Iterator[None]:
+        """A stage without steps to count: its seconds go to ``name``, the progress says ``words``."""
+        self.progress.start(words, None)
+        with self.watch.time(name):
+            yield
+        self.progress.finish()
 
     def describe(self, videos: list[Video]) -> Described:
         """Decode, segment, forward and pool; clips go to disk, features stay in memory."""
@@ -181,7 +190,7 @@ class Steps:
         """Cluster the regions of the explained classes; name the concept of each in the region table."""
         regions = described.regions
         mine = np.flatnonzero(regions["label"].isin(list(self.classes)))
-        with self.watch.time("concepts"):
+        with self.stage("concepts", "cluster regions"):
             found = find_concepts(
                 described.features[mine],
                 regions.iloc[mine],
@@ -241,7 +250,7 @@ class Steps:
         """Fit CAVs, score and judge every concept that was kept."""
         options, regions = self.options, described.regions
         alone = described.features if responses is None else responses.features
-        with self.watch.time("cavs"):
+        with self.stage("cavs", "fit concept vectors"):
             cavs = fit_concept_cavs(
                 alone,
                 regions,
@@ -272,7 +281,7 @@ class Steps:
         regions = described.regions
         effects = {} if responses is None else responses.effects(self.class_index)
         gradients = self.gradients(described, options.target_class, split.score)
-        with self.watch.time("significance"):
+        with self.stage("significance", "test scores"):
             evidence = Evidence(
                 regions,
                 described.features,

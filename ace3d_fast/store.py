@@ -55,7 +55,15 @@ class RunFolder:
         missing = [name for name in names if not (run.path / name).is_file()]
         if missing:
             fact = f"{run.path} without {missing[0]}"
-            raise RunFolderError(expected("open", "run folder", "of a complete run", fact))
+            raise RunFolderError(
+                expected(
+                    "open",
+                    "run folder",
+                    "of a complete run",
+                    fact,
+                    "give a folder that `ace3d-fast run` wrote",
+                )
+            )
         return run
 
     # Reading ----------------------------------------------------------------------------------
@@ -152,7 +160,9 @@ class RunFolder:
                 about = json.loads(shard.metadata()["clips"])[str(index)]
         except (OSError, SafetensorError) as error:
             fact = f"{path}: {error}"
-            raise RunFolderError(expected("read_clip", "a clip shard", "readable", fact)) from error
+            raise RunFolderError(
+                expected("read_clip", "a clip shard", "readable", fact, "write the run again")
+            ) from error
         clip = Clip(self.videos[video], index, about["start_seconds"], frames, about["stride"])
         return SegmentedClip(clip, labels, about["num_regions"])
 
@@ -216,7 +226,9 @@ class RunFolder:
             value: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
             fact = f"{self.path / name}: {error}"
-            raise RunFolderError(expected("run folder", name, "readable", fact)) from error
+            raise RunFolderError(
+                expected("run folder", name, "readable", fact, "write the run again")
+            ) from error
         return value
 
     def _read_table(self, table: str) -> pd.DataFrame:
@@ -237,7 +249,9 @@ def check_out(out: Path | str, config: Mapping[str, Any], *, where: str = "run")
     if path.is_dir() and any(path.iterdir()):
         if not (path / "config.json").is_file():
             fact = f"{path} with other files in it"
-            raise RunFolderError(expected(where, "out", "a new or empty folder", fact))
+            raise RunFolderError(
+                expected(where, "out", "a new or empty folder", fact, "choose another --out")
+            )
         old = RunFolder(path).config
         new = json.loads(json.dumps(config, default=_plain))
         changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
@@ -246,7 +260,7 @@ def check_out(out: Path | str, config: Mapping[str, Any], *, where: str = "run")
             todo = "choose another --out or remove that folder"
             raise RunFolderError(expected(where, "out", "without a run of another configuration", fact, todo))
     elif path.exists() and not path.is_dir():
-        raise RunFolderError(expected(where, "out", "a folder", f"the file {path}"))
+        raise RunFolderError(expected(where, "out", "a folder", f"the file {path}", "choose another --out"))
     return path
 
 
@@ -262,7 +276,9 @@ class Workplace:
         try:
             self.partial.mkdir(parents=True)
         except OSError as error:
-            raise RunFolderError(expected("run", "out", "a folder that can be made", error)) from error
+            raise RunFolderError(
+                expected("run", "out", "a folder that can be made", error, "choose another --out")
+            ) from error
         return RunFolder(self.partial)
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:

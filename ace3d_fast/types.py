@@ -75,7 +75,9 @@ class ClipSampling:
             raise InputError(expected("sampling", "clip fps", "above 0", self.fps))
         if self.crop_px < 1 or self.resize_px < self.crop_px:
             fact = f"size {self.crop_px} of resize {self.resize_px}"
-            raise InputError(expected("sampling", "size", "between 1 and resize", fact))
+            raise InputError(
+                expected("sampling", "size", "between 1 and resize", fact, "set --size to at most --resize")
+            )
 
     @property
     def stride(self) -> int:
@@ -239,7 +241,7 @@ class ClipFeatures:
 
 
 class Progress(Protocol):
-    """What a long-running function tells about its advance."""
+    """What a long-running function tells about its advance; a stage may begin and end within another."""
 
     def start(self, stage: str, total: int | None) -> None:
         """Begin ``stage``, of ``total`` steps where that is known."""

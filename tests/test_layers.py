@@ -33,8 +33,9 @@ ALLOWED: dict[str, set[str]] = {
         "controls", "trials", "evaluation", "vocabulary", "steps", "stages", "summary", "learn", "video",
         "models", "store", "report",
     },
+    "estimate": {"pipeline", "steps", "stages", "engines", "learn", "store", "video"},
     "new_video": {"steps", "stages", "engines", "models", "store", "video", "report"},
-    "api": {"pipeline", "models", "store", "report"},
+    "api": {"pipeline", "estimate", "models", "store", "report"},
     "comparison": {"api", "ops", "store", "video"},
     "planted_benchmark": {
         "api", "engines", "learn", "models", "pipeline", "stages", "steps", "store", "tables",
@@ -43,7 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "compat": {"ops", "learn"},
     "cli": {
         "api", "comparison", "planted_benchmark", "pipeline", "stages", "ops", "video", "models", "store",
-        "report", "new_video",
+        "report", "new_video", "estimate",
     },
 }  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))

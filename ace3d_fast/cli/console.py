@@ -35,24 +35,24 @@ class RichProgress:
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
-        self._task: TaskID | None = None
+        self._tasks: list[TaskID] = []  # a stage can hold another
 
     def start(self, stage: str, total: int | None) -> None:
         """Begin ``stage``, of ``total`` steps where that is known."""
-        self._task = self._bars.add_task(stage, total=total)
+        self._tasks.append(self._bars.add_task(stage, total=total))
 
     def advance(self, steps: int = 1) -> None:
         """Count ``steps`` of the current stage as done."""
-        if self._task is not None:
-            self._bars.advance(self._task, steps)
+        if self._tasks:
+            self._bars.advance(self._tasks[-1], steps)
 
     def finish(self) -> None:
         """End the current stage."""
-        if self._task is not None:
-            done = self._bars.tasks[self._task].completed
-            self._bars.update(self._task, total=done or 1, completed=done or 1)
-            self._bars.stop_task(self._task)
-            self._task = None
+        if self._tasks:
+            task = self._tasks.pop()
+            done = self._bars.tasks[self._bars.task_ids.index(task)].completed
+            self._bars.update(task, total=done or 1, completed=done or 1)
+            self._bars.stop_task(task)
 
 
 @contextmanager

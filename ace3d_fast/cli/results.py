@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ace3d_fast.report.facts import concept_name, headline, rows_of, verdict
-from ace3d_fast.report.words import decimal, percent, probability
+from ace3d_fast.report.words import decimal, megabytes, percent, probability, seconds
 from ace3d_fast.store import RunFolder
+
+if TYPE_CHECKING:
+    from ace3d_fast.estimate import RunEstimate
 
 STYLES = {"accepted": "green", "not_significant": "default", "context": "yellow", "rejected": "red"}
 
@@ -39,4 +45,53 @@ def print_results(run: RunFolder, console: Console) -> None:
         console.print(escape(f"warning: {warning}"), soft_wrap=True)
     for skipped in summary["skipped"]:
         console.print(escape(f"skipped: {skipped['video']}: {skipped['reason']}"), soft_wrap=True)
+    console.print(escape(_cost(run)), soft_wrap=True)
     console.print(escape(f"report: {run.report_path}"), soft_wrap=True)
+
+
+def _cost(run: RunFolder) -> str:
+    """Time of the run and of its longest stages, and the size of its folder."""
+    stages = sorted(run.timings["stages"].items(), key=lambda item: -item[1])[:3]
+    longest = ", ".join(f"{name} {seconds(spent)}" for name, spent in stages)
+    size = sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file())
+    return f"time: {seconds(run.timings['total_seconds'])} ({longest}); disk: {megabytes(size)}"
+
+
+def print_estimate(plan: RunEstimate, out: Path, console: Console) -> None:
+    """Print what a run would do, and about what it would take."""
+    options = plan.options
+    console.print(f"[bold]Plan[/] for {escape(str(out))}; nothing is written.", soft_wrap=True)
+    table = Table(pad_edge=False)
+    for name in ("class", "videos", "clips"):
+        table.add_column(name, justify="left" if name == "class" else "right")
+    labels = sorted(set(plan.videos["label"]), key=lambda label: (label != options.target_class, label))
+    for label in labels:
+        mine = plan.videos[plan.videos["label"] == label]
+        mark = " [dim](explained)[/]" if label == options.target_class else ""
+        table.add_row(escape(label) + mark, str(len(mine)), f"{int(mine['num_clips'].sum()):,}")
+    console.print(table)
+    for name, reason in plan.skipped:
+        console.print(escape(f"would be skipped: {name}: {reason}"), soft_wrap=True)
+    sampling = options.sampling
+    clip = f"{sampling.num_frames} frames at {sampling.fps:g} a second, {sampling.crop_px} px"
+    console.print(escape(f"network: {options.model} at {options.layer}, {options.device}; clips of {clip}"))
+    console.print(f"videos: {plan.split}; lowest attainable p {plan.lowest_p:.3g}")
+    guess = "" if options.concepts.num_clusters else " (a guess: the run finds the number)"
+    console.print(
+        f"about {plan.num_regions:,} regions, {plan.num_concepts} clusters{guess}, "
+        f"{plan.num_forwards:,} forwards",
+        soft_wrap=True,
+    )
+    cost = Table(pad_edge=False)
+    cost.add_column("stage")
+    cost.add_column("about", justify="right")
+    for name, spent in plan.seconds.items():
+        cost.add_row(name, seconds(spent))
+    cost.add_section()
+    cost.add_row("time", seconds(plan.total_seconds), style="bold")
+    cost.add_row("memory", megabytes(plan.memory_bytes), style="bold")
+    cost.add_row("disk", megabytes(plan.disk_bytes), style="bold")
+    console.print(cost)
+    console.print("Time within a factor of 3, disk of 1.5: one clip of this input was timed on this machine.")
+    if options.controls:
+        console.print("The time of --controls is not in it: several times as long.")

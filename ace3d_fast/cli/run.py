@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,6 +39,9 @@ def run(
     vocabulary: options.VocabularyOption = None,
     forwards_per_concept: options.ForwardsPerConcept = None,
     controls: options.Controls = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and what it would take; write nothing.")
+    ] = False,
 ) -> None:
     """Explain one class of a network by the concepts in its videos.
 
@@ -47,38 +50,41 @@ def run(
     pixel_mean, pixel_std = options.parse_numbers(mean), options.parse_numbers(std)
     resolutions = options.parse_counts(num_regions)
 
-    from ace3d_fast.api import explain
+    from ace3d_fast.api import estimate, explain
     from ace3d_fast.cli.console import output, show_progress
-    from ace3d_fast.cli.results import print_results
+    from ace3d_fast.cli.results import print_estimate, print_results
 
+    given: dict[str, Any] = {
+        "target_class": target_class,
+        "model": model,
+        "layer": layer,
+        "weights": weights,
+        "labels": labels,
+        "preset": preset.value,
+        "backend": backend.value,
+        "features": features.value if features else None,
+        "device": device,
+        "precision": precision.value,
+        "clip_frames": clip_frames,
+        "clip_fps": clip_fps,
+        "resize": resize,
+        "size": size,
+        "mean": pixel_mean,
+        "std": pixel_std,
+        "num_regions": resolutions,
+        "quality": quality.value if quality else None,
+        "num_clusters": num_clusters,
+        "clusters": clusters.value if clusters else None,
+        "vocabulary": vocabulary.value if vocabulary else None,
+        "forwards_per_concept": forwards_per_concept,
+        "controls": controls,
+        "seed": seed,
+    }
+    if dry_run:
+        with show_progress() as progress:
+            planned = estimate(videos, out=out, progress=progress, **given)
+        print_estimate(planned, out, output())
+        return
     with show_progress() as progress:
-        found = explain(
-            videos,
-            target_class=target_class,
-            model=model,
-            out=out,
-            layer=layer,
-            weights=weights,
-            labels=labels,
-            preset=preset.value,
-            backend=backend.value,
-            features=features.value if features else None,
-            device=device,
-            precision=precision.value,
-            clip_frames=clip_frames,
-            clip_fps=clip_fps,
-            resize=resize,
-            size=size,
-            mean=pixel_mean,
-            std=pixel_std,
-            num_regions=resolutions,
-            quality=quality.value if quality else None,
-            num_clusters=num_clusters,
-            clusters=clusters.value if clusters else None,
-            vocabulary=vocabulary.value if vocabulary else None,
-            forwards_per_concept=forwards_per_concept,
-            controls=controls,
-            seed=seed,
-            progress=progress,
-        )
+        found = explain(videos, out=out, progress=progress, **given)
     print_results(found, output())

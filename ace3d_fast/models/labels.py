@@ -17,16 +17,38 @@ def read_labels(path: str | Path) -> list[str]:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(expected("read_labels", str(path), "to be a file of class names", "nothing there"))
+        raise InputError(
+            expected(
+                "read_labels",
+                str(path),
+                "to be a file of class names",
+                "nothing there",
+                "check the path given to --labels",
+            )
+        )
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
-        raise InputError(expected("read_labels", str(path), "to be text in UTF-8", "other bytes")) from error
+        raise InputError(
+            expected("read_labels", str(path), "to be text in UTF-8", "other bytes", "save the file as UTF-8")
+        ) from error
     while lines and not lines[-1]:
         lines.pop()
     if not lines:
-        raise InputError(expected("read_labels", str(path), "to hold one class name a line", "an empty file"))
+        raise InputError(
+            expected(
+                "read_labels",
+                str(path),
+                "to hold one class name a line",
+                "an empty file",
+                "write a class name a line, in the order of the network's outputs",
+            )
+        )
     if "" in lines:
         fact = f"an empty line {lines.index('') + 1}"
-        raise InputError(expected("read_labels", str(path), "to hold one class name a line", fact))
+        raise InputError(
+            expected(
+                "read_labels", str(path), "to hold one class name a line", fact, "take the empty lines out"
+            )
+        )
     return lines

@@ -72,7 +72,15 @@ def _from_file(spec: str) -> nn.Module:
     source, _, name = spec.rpartition(":")
     path = Path(source)
     if not path.is_file():
-        raise InputError(expected("load_module", "model", "to be file.py:factory", f"no file {source}"))
+        raise InputError(
+            expected(
+                "load_module",
+                "model",
+                "to be file.py:factory",
+                f"no file {source}",
+                "check the path before the colon",
+            )
+        )
     namespace = _run_file(path)
     if name not in namespace:
         todo = nearest(name, [key for key, value in namespace.items() if callable(value)])
@@ -81,14 +89,28 @@ def _from_file(spec: str) -> nn.Module:
     if isinstance(factory, nn.Module):
         return factory
     if not callable(factory):
-        raise InputError(expected("load_module", spec, "to be a function", f"a {type(factory).__name__}"))
+        raise InputError(
+            expected(
+                "load_module",
+                spec,
+                "to be a function",
+                f"a {type(factory).__name__}",
+                "name a function without arguments that returns the network",
+            )
+        )
     try:
         module = factory()
     except Exception as error:  # the user's code
         raise InputError(_failure(spec, "to return a network", error)) from error
     if not isinstance(module, nn.Module):
         raise InputError(
-            expected("load_module", spec, "to return a torch.nn.Module", f"a {type(module).__name__}")
+            expected(
+                "load_module",
+                spec,
+                "to return a torch.nn.Module",
+                f"a {type(module).__name__}",
+                "let it return the network itself",
+            )
         )
     return module
 
@@ -98,7 +120,15 @@ def _run_file(path: Path) -> dict[str, Any]:
     name = f"_ace3d_model_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise InputError(expected("load_module", str(path), "to be a Python file", "another kind"))
+        raise InputError(
+            expected(
+                "load_module",
+                str(path),
+                "to be a Python file",
+                "another kind",
+                "give path/to/file.py:function",
+            )
+        )
     module = importlib.util.module_from_spec(spec)
     folder = str(path.absolute().parent)
     sys.modules[name] = module
@@ -116,12 +146,26 @@ def _run_file(path: Path) -> dict[str, Any]:
 
 def _failure(where: str, requirement: str, error: Exception) -> str:
     reason = (str(error).strip().splitlines() or [""])[0]
-    return expected("load_module", where, requirement, f"{type(error).__name__}: {reason}")
+    return expected(
+        "load_module",
+        where,
+        requirement,
+        f"{type(error).__name__}: {reason}",
+        "run that file by itself to see where it fails",
+    )
 
 
 def _read_weights(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
-        raise InputError(expected("load_module", "weights", "to be a file", f"{path}: nothing there"))
+        raise InputError(
+            expected(
+                "load_module",
+                "weights",
+                "to be a file",
+                f"{path}: nothing there",
+                "check the path given to --weights",
+            )
+        )
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -137,7 +181,15 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
             state = state[key]
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         fact = f"a {type(state).__name__} of other things"
-        raise InputError(expected("load_module", str(path), "to hold tensors by name", fact))
+        raise InputError(
+            expected(
+                "load_module",
+                str(path),
+                "to hold tensors by name",
+                fact,
+                "save the state dict alone: torch.save(net.state_dict(), path)",
+            )
+        )
     prefixed = state and all(str(key).startswith("module.") for key in state)
     return {str(key)[7:] if prefixed else str(key): value for key, value in state.items()}
 
@@ -157,6 +209,12 @@ def _load_weights(module: nn.Module, state: Mapping[str, Tensor], entry: ModelEn
     if faults:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise InputError(
-            expected("load_module", str(path), f"to fit {entry.name}", ", ".join(faults[:3]) + more)
+            expected(
+                "load_module",
+                str(path),
+                f"to fit {entry.name}",
+                ", ".join(faults[:3]) + more,
+                "give the weights of this network, or the network of these weights",
+            )
         )
     module.load_state_dict(dict(state))

@@ -199,7 +199,7 @@ class Network:
         return logits
 
     def _check_shapes(self, x: Tensor) -> None:
-        size = f"{x.shape[2]} frames of {x.shape[3]} px"
+        size = f"a clip of {x.shape[2]} frames of {x.shape[3]} px"
         try:
             with torch.no_grad(), _watch(self._part, self.layer) as seen:
                 logits = self._logits(x)
@@ -208,7 +208,8 @@ class Network:
             raise
         except Exception as error:  # the network's own code
             fact = f"{type(error).__name__}: {_one_line(error)}"
-            raise InputError(expected("Network", "the network", f"to take a clip of {size}", fact)) from error
+            todo = "set --clip-frames and --size to what it was trained on"
+            raise InputError(expected("Network", "the network", f"to take {size}", fact, todo)) from error
         if logits.shape[1] != self.num_classes:
             todo = "name them in a labels file, one a line in the order of the outputs"
             fact = f"{self.num_classes} names"
@@ -224,8 +225,10 @@ class _Seen:
 
     def one(self) -> Tensor:
         if len(self.grids) != 1:
-            fact = f"{len(self.grids)} times"
-            raise InputError(expected("Network", f"layer {self.layer!r}", "to run once in a forward", fact))
+            fact, todo = f"{len(self.grids)} times", "choose another layer"
+            raise InputError(
+                expected("Network", f"layer {self.layer!r}", "to run once in a forward", fact, todo)
+            )
         return self.grids[0]
 
 

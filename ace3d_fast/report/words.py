@@ -71,6 +71,12 @@ def seconds(value: Any) -> str:
     return f"{minutes} min {rest} s"
 
 
+def megabytes(num_bytes: int) -> str:
+    """``12345678`` as ``12.3 MB``, from a thousand MB on in GB."""
+    value = num_bytes / 1e6
+    return f"{value / 1e3:.1f} GB" if value >= 1000 else f"{value:.1f} MB"
+
+
 def count(number: Any, noun: str, plural: str = "") -> str:
     """``1 video``, ``2 videos``."""
     return f"{int(number):,} {noun if int(number) == 1 else plural or noun + 's'}"

@@ -102,7 +102,15 @@ def find_concepts(
         num_recurring = dict(zip(choice.candidates, choice.num_recurring.tolist(), strict=True))
     if len(x) < (k or 2):
         fact = f"{len(x)} regions for {k or 2} clusters"
-        raise InputError(expected("concepts", "the class", "to have more regions than clusters", fact))
+        raise InputError(
+            expected(
+                "concepts",
+                "the class",
+                "to have more regions than clusters",
+                fact,
+                "give more videos, or set --num-clusters lower",
+            )
+        )
     clusters = fit_clusters(x, k or 2, method=method, seed=seed, min_size=min_size, lloyd=lloyd)
     recurrence = measure_recurrence(
         x, clusters, method=method, seed=seed, groups=groups, min_size=min_size, lloyd=lloyd

@@ -250,9 +250,9 @@ def _open(path: Path) -> Iterator[tuple[Any, Any]]:
     """The open container and the stream of its picture."""
     if not path.is_file():
         fact = "a folder" if path.is_dir() else "no such file"
-        raise VideoError(expected("read_clips", str(path), "to be a video file", fact))
+        raise VideoError(expected("read_clips", str(path), "to be a video file", fact, "check the path"))
     if path.stat().st_size == 0:
-        raise VideoError(expected("read_clips", str(path), "to be a video", "an empty file"))
+        raise VideoError(expected("read_clips", str(path), "to be a video", "an empty file", "copy it again"))
     try:
         container = av.open(str(path))
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -265,7 +265,15 @@ def _open(path: Path) -> Iterator[tuple[Any, Any]]:
         if not streams:
             kinds = sorted({str(s.type) for s in container.streams}) or ["no stream"]
             fact = f"a file with {' and '.join(kinds)} only"
-            raise VideoError(expected("read_clips", str(path), "to hold moving pictures", fact))
+            raise VideoError(
+                expected(
+                    "read_clips",
+                    str(path),
+                    "to hold moving pictures",
+                    fact,
+                    "give a file with a video stream",
+                )
+            )
         yield container, streams[0]
 
 
@@ -316,4 +324,8 @@ def _count_packets(container: Any, stream: Any, path: Path) -> tuple[int, float]
 
 def _too_few(path: Path, num_frames: int) -> VideoError:
     got = "a single frame" if num_frames else "no frame"
-    return VideoError(expected("read_clips", str(path), "to hold at least 2 frames", got))
+    return VideoError(
+        expected(
+            "read_clips", str(path), "to hold at least 2 frames", got, "leave it out, or record it again"
+        )
+    )

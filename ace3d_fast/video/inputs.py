@@ -38,7 +38,9 @@ def list_videos(paths: Sequence[str | Path]) -> list[Video]:
         Where a path is missing, holds no video, or one file is given two classes.
     """
     if not paths:
-        raise InputError(expected("list_videos", "videos", "to name a folder, CSV or file", "nothing"))
+        raise InputError(
+            expected("list_videos", "videos", "to name a folder, CSV or file", "nothing", "give at least one")
+        )
     videos: list[Video] = []
     labels: dict[Path, str] = {}
     taken: set[str] = set()
@@ -53,6 +55,7 @@ def list_videos(paths: Sequence[str | Path]) -> list[Video]:
                             str(video.path),
                             "to have one class",
                             f"{labels[file]!r} and {video.label!r}",
+                            "list it once",
                         )
                     )
                 continue
@@ -67,7 +70,13 @@ def _list_one(path: Path) -> Iterator[Video]:
         return _list_folder(path)
     if not path.exists():
         raise InputError(
-            expected("list_videos", str(path), "to be a folder, a CSV file or a video", "nothing there")
+            expected(
+                "list_videos",
+                str(path),
+                "to be a folder, a CSV file or a video",
+                "nothing there",
+                "check the path",
+            )
         )
     if path.suffix.lower() == ".csv":
         return _list_csv(path)
@@ -102,20 +111,46 @@ def _list_csv(table: Path) -> Iterator[Video]:
             rows = [(number, row) for number, row in enumerate(csv.reader(lines), 1) if any(row)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
-            expected("list_videos", str(table), "to be a CSV file in UTF-8", f"{error}")
+            expected(
+                "list_videos", str(table), "to be a CSV file in UTF-8", f"{error}", "save it as CSV in UTF-8"
+            )
         ) from error
     if rows and [cell.strip().lower() for cell in rows[0][1][:2]] == ["path", "label"]:
         rows = rows[1:]
     if not rows:
-        raise InputError(expected("list_videos", str(table), "to hold rows path,label[,group]", "none"))
+        raise InputError(
+            expected(
+                "list_videos",
+                str(table),
+                "to hold rows path,label[,group]",
+                "none",
+                "write a video and its class a line",
+            )
+        )
     for number, row in rows:
         cells = [cell.strip() for cell in row]
         where = f"row {number} of {table}"
         if len(cells) not in (2, 3) or not cells[0] or not cells[1]:
-            raise InputError(expected("list_videos", where, "to be path,label[,group]", repr(",".join(row))))
+            raise InputError(
+                expected(
+                    "list_videos",
+                    where,
+                    "to be path,label[,group]",
+                    repr(",".join(row)),
+                    "put names that hold commas in quotes",
+                )
+            )
         file = table.parent / cells[0]
         if not file.is_file():
-            raise InputError(expected("list_videos", where, "to name a video file", f"{file}: nothing there"))
+            raise InputError(
+                expected(
+                    "list_videos",
+                    where,
+                    "to name a video file",
+                    f"{file}: nothing there",
+                    "paths are relative to the CSV file",
+                )
+            )
         group = cells[2] if len(cells) == 3 and cells[2] else ""
         yield _video(file, Path(cells[0]).as_posix(), cells[1], group)
 

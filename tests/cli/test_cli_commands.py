@@ -1,6 +1,7 @@
 """Help, versions, and the small commands."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from ace3d_fast import __version__
 from ace3d_fast.cli.app import app
 from ace3d_fast.video.write import write_video
 
-COMMANDS = ("run", "segment", "layers", "report", "bench", "demo", "info")
+COMMANDS = ("run", "explain", "segment", "layers", "report", "bench", "demo", "info")
 
 
 def invoke(*arguments):
@@ -31,6 +32,19 @@ def test_the_program_lists_its_commands():
     result = invoke("--help")
     assert all(f" {command} " in result.stdout for command in COMMANDS)
     assert invoke("--version").stdout == f"ace3d-fast {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "found"), [("ace3d-fast exp", "explain"), ("ace3d-fast run --dry", "--dry-run")]
+)
+def test_a_shell_completes_commands_and_options(words, found):
+    code = "from ace3d_fast.cli import main; main()"
+    asked = {"_ACE3D_FAST_COMPLETE": "complete_bash", "COMP_WORDS": words}
+    asked["COMP_CWORD"] = str(len(words.split()) - 1)
+    result = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == [found]
 
 
 def test_help_does_not_wait_for_torch():
@@ -60,7 +74,8 @@ def test_report_of_no_run_says_what_is_missing(tmp_path):
     assert result.exit_code == 2
     assert (
         result.stderr
-        == f"ace3d-fast: open: expected run folder of a complete run, got {tmp_path} without config.json\n"
+        == f"ace3d-fast: open: expected run folder of a complete run, got {tmp_path} without config.json; "
+        "give a folder that `ace3d-fast run` wrote\n"
     )
 
 

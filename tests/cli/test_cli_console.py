@@ -52,3 +52,17 @@ def test_a_stage_that_ends_early_counts_as_done():
         (4, 4, True),
         (1, 1, True),
     ]
+
+
+def test_a_stage_within_another_is_counted_by_itself():
+    bars = Bars(console=Console(file=io.StringIO()))
+    progress = RichProgress(bars)
+    progress.start("outer", 2)
+    progress.start("inner", 3)
+    progress.advance(3)
+    progress.finish()
+    progress.advance(1)
+    assert [(task.completed, task.finished) for task in bars.tasks] == [(1, False), (3, True)]
+    progress.advance(1)
+    progress.finish()
+    assert all(task.finished for task in bars.tasks)

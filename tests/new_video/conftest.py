@@ -1,4 +1,4 @@
-"""A small run on planted videos, and a video in which the class comes and goes at known times."""
+"""A video in which the class comes and goes at known times."""
 
 from __future__ import annotations
 
@@ -6,33 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from new_video_cases import FEW, TARGET
+from small_run import TARGET
 
-from ace3d_fast import RunFolder, explain
 from ace3d_fast.types import Video
 from ace3d_fast.video.decode import read_clips
 from ace3d_fast.video.planted import CLASSES, SAMPLING
 from ace3d_fast.video.write import write_video
-
-
-@pytest.fixture(scope="session")
-def few_run(planted, tmp_path_factory) -> RunFolder:
-    """Ten videos of the class red_checker, explained, and five of each of two others."""
-    folder = tmp_path_factory.mktemp("few")
-    rows = [
-        f"{video},{name}"
-        for name in CLASSES[:3]
-        for video in sorted((planted.videos_folder / name).glob("*.mp4"))[: 10 if name == TARGET else 5]
-    ]
-    (folder / "videos.csv").write_text("\n".join(["path,label", *rows]))
-    return explain(
-        folder / "videos.csv",
-        target_class=TARGET,
-        model="planted:net",
-        weights=planted.weights_path,
-        out=folder / "run",
-        **FEW,
-    )
 
 
 def planted_clips(planted, name: str, first: int, number: int) -> list[np.ndarray]:

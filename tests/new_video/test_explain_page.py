@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from browser import DESK, PHONE, fits_the_width, opened
-from new_video_cases import TARGET
+from small_run import TARGET
 
 from ace3d_fast import explain_video
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from new_video_cases import TARGET
+from small_run import TARGET
 from typer.testing import CliRunner
 
 from ace3d_fast import RunFolder, explain_video
