@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "explain": "ace3d_fast.api",
     "explain_video": "ace3d_fast.new_video",
+    "compare_runs": "ace3d_fast.run_comparison",
     "RunFolder": "ace3d_fast.store",
     "list_videos": "ace3d_fast.video.inputs",
     "sample_clips": "ace3d_fast.stages.clips",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from ace3d_fast.ops.slic import slic as slic
     from ace3d_fast.ops.slic3d import slic3d as slic3d
     from ace3d_fast.ops.stream import stream_supervoxels as stream_supervoxels
+    from ace3d_fast.run_comparison import compare_runs as compare_runs
     from ace3d_fast.store import RunFolder as RunFolder
 
 

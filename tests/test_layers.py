@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
         "models", "store", "report",
     },
     "estimate": {"pipeline", "steps", "stages", "engines", "learn", "store", "video"},
+    "run_comparison": {"learn", "store", "report"},
     "new_video": {"steps", "stages", "engines", "models", "store", "video", "report"},
     "api": {"pipeline", "estimate", "models", "store", "report"},
     "comparison": {"api", "ops", "store", "video"},
@@ -44,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "compat": {"ops", "learn"},
     "cli": {
         "api", "comparison", "planted_benchmark", "pipeline", "stages", "ops", "video", "models", "store",
-        "report", "new_video", "estimate",
+        "report", "new_video", "estimate", "run_comparison",
     },
 }  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))

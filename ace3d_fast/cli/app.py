@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from ace3d_fast import __version__
 from ace3d_fast.cli.bench import bench
+from ace3d_fast.cli.compare import compare
 from ace3d_fast.cli.demo import demo
 from ace3d_fast.cli.explain import explain
 from ace3d_fast.cli.info import info
@@ -41,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     rich_markup_mode="rich",
 )
-for _command in (run, explain, segment, layers, report, bench, planted, demo, info):
+for _command in (run, explain, compare, segment, layers, report, bench, planted, demo, info):
     app.command()(_command)
 
 

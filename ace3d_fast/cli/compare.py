@@ -1,0 +1,74 @@
+"""``ace3d-fast compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ace3d_fast.run_comparison import RunComparison
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="Folder that [b]run[/b] wrote.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
+    out: Annotated[
+        list[Path] | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write .html, .csv or .json; may be given again."),
+    ] = None,
+) -> None:
+    """Compare two runs: matched concepts, what appeared, what vanished, and how scores changed.
+
+    Example: ace3d-fast compare runs/epoch_10 runs/epoch_20 --out change.html
+    """
+    from ace3d_fast.cli.console import output
+    from ace3d_fast.run_comparison import compare_runs
+    from ace3d_fast.run_comparison.page import METHODS, check_ending, write_comparison
+
+    for path in out or []:
+        check_ending(path)
+    found = compare_runs(a, b)
+    console = output()
+    console.print(
+        f"matched by {METHODS[found.method]}, at least {found.least_similarity}; "
+        f"{found.num_videos} videos in both",
+        soft_wrap=True,
+    )
+    console.print(_table(found))
+    for path in out or []:
+        console.print(str(write_comparison(found, path)), soft_wrap=True, markup=False)
+
+
+def _table(found: RunComparison) -> Table:
+    """A row for each pair, and for each concept without a match."""
+    from rich.table import Table
+
+    from ace3d_fast.cli.results import STYLES
+    from ace3d_fast.report.facts import concept_name, rows_of
+    from ace3d_fast.report.words import MISSING, decimal, signed
+    from ace3d_fast.run_comparison.page import CHANGES, change_interval
+
+    def side(concept: int, status: str) -> str:
+        if concept < 0:
+            return MISSING
+        return f"{concept_name(concept)} [{STYLES[status]}]{status.replace('_', ' ')}[/]"
+
+    table = Table(pad_edge=False)
+    for name in ("A", "B", "", "similarity", f"{found.score.replace('_', ' ')} A", "B", "change", "95 %"):
+        table.add_column(name, justify="left" if name in ("A", "") or len(table.columns) == 1 else "right")
+    for row in rows_of(found.pairs):
+        table.add_row(
+            side(row["concept_a"], row["status_a"]),
+            side(row["concept_b"], row["status_b"]),
+            CHANGES[row["change"]],
+            decimal(row["similarity"]),
+            signed(row["score_a"]),
+            signed(row["score_b"]),
+            signed(row["difference"]),
+            change_interval(row),
+        )
+    return table
