@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
         "models", "store", "report",
     },
     "estimate": {"pipeline", "steps", "stages", "engines", "learn", "store", "video"},
+    "quiz": {"store", "report"},
     "run_comparison": {"learn", "store", "report"},
     "new_video": {"steps", "stages", "engines", "models", "store", "video", "report"},
     "api": {"pipeline", "estimate", "models", "store", "report"},
@@ -45,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     "compat": {"ops", "learn"},
     "cli": {
         "api", "comparison", "planted_benchmark", "pipeline", "stages", "ops", "video", "models", "store",
-        "report", "new_video", "estimate", "run_comparison",
+        "report", "new_video", "estimate", "run_comparison", "quiz",
     },
 }  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))

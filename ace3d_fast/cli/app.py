@@ -15,6 +15,7 @@ from ace3d_fast.cli.explain import explain
 from ace3d_fast.cli.info import info
 from ace3d_fast.cli.layers import layers
 from ace3d_fast.cli.planted import planted
+from ace3d_fast.cli.quiz import quiz
 from ace3d_fast.cli.report import report
 from ace3d_fast.cli.run import run
 from ace3d_fast.cli.segment import segment
@@ -42,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     rich_markup_mode="rich",
 )
-for _command in (run, explain, compare, segment, layers, report, bench, planted, demo, info):
+for _command in (run, explain, compare, quiz, segment, layers, report, bench, planted, demo, info):
     app.command()(_command)
 
 

@@ -78,7 +78,7 @@ def concept_cards(run: RunRecords) -> list[ConceptCard]:
         for row, regions in zip(concepts, wanted, strict=True)
         for region in regions
     }
-    examples = _draw_examples(run, sides)
+    examples = draw_examples(run, sides)
     return [
         _card(run, row, [examples[region] for region in regions])
         for row, regions in zip(concepts, wanted, strict=True)
@@ -133,7 +133,7 @@ def _card_facts(row: Row, bounds: Bounds) -> list[Fact]:
     return [fact for fact in facts if fact.value != MISSING]
 
 
-def _draw_examples(run: RunRecords, sides: Mapping[int, int]) -> dict[int, Example]:
+def draw_examples(run: RunRecords, sides: Mapping[int, int]) -> dict[int, Example]:
     """Animate each region at its size in pixels, reading each clip once."""
     table = run.regions
     rows = rows_of(table[table["region"].isin(sides)].sort_values(["video", "clip", "region"]))

@@ -14,7 +14,7 @@ from ace3d_fast import __version__
 from ace3d_fast.cli.app import app
 from ace3d_fast.video.write import write_video
 
-COMMANDS = ("run", "explain", "compare", "segment", "layers", "report", "bench", "demo", "info")
+COMMANDS = ("run", "explain", "compare", "quiz", "segment", "layers", "report", "bench", "demo", "info")
 
 
 def invoke(*arguments):
