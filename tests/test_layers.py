@@ -41,9 +41,9 @@ ALLOWED: dict[str, set[str]] = {
     "comparison": {"api", "ops", "store", "video"},
     "planted_benchmark": {
         "api", "engines", "learn", "models", "pipeline", "stages", "steps", "store", "tables",
-        "video", "vocabulary", "described", "evaluation", "controls", "trials",
+        "video", "vocabulary", "described", "evaluation", "controls", "trials", "compat",
     },
-    "compat": {"ops", "learn"},
+    "compat": {"ops", "learn", "models", "store"},
     "cli": {
         "api", "comparison", "planted_benchmark", "pipeline", "stages", "ops", "video", "models", "store",
         "report", "new_video", "estimate", "run_comparison", "quiz",

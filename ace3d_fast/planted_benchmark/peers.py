@@ -15,10 +15,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from ace3d_fast.config import Backend, with_preset
-from ace3d_fast.models.probe import fill_frames, region_masks
 from ace3d_fast.planted_benchmark.case import LAYER, Case, ClassCase, majority, run_options
 from ace3d_fast.planted_benchmark.truth import region_truth
 from ace3d_fast.steps import Steps
@@ -95,8 +93,10 @@ def captum_rows(case: Case) -> pd.DataFrame:
     tutorial recommends: the sign counts against `NUM_RANDOM_SETS` random concepts, beside those of a random
     concept against the others.
     """
-    from captum.concept import TCAV, Concept
+    from captum.concept import TCAV
     from scipy.stats import ttest_ind
+
+    from ace3d_fast.compat.captum import region_concept
 
     rows = []
     for number, own in enumerate(case):
@@ -107,7 +107,7 @@ def captum_rows(case: Case) -> pd.DataFrame:
 
         def concept(name: str, regions: Rows, identity: int, rng: np.random.Generator = rng) -> Any:
             some = rng.choice(regions, size=min(NUM_EXAMPLES, len(regions)), replace=False)
-            return Concept(identity, name, DataLoader(_Clips(_alone(case, some)), batch_size=8))
+            return region_concept(identity, name, case.steps.run, case.base.regions.iloc[some], case.network)
 
         randoms = [concept(f"random{i}", plan.negatives, i) for i in range(NUM_RANDOM_SETS + 1)]
         tested = own.tested.concepts.dropna(subset=["region_effect"])
@@ -157,28 +157,6 @@ class _Module(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.module(x)
         return logits
-
-
-class _Clips(torch.utils.data.Dataset[Tensor]):
-    def __init__(self, clips: Tensor) -> None:
-        self.clips = clips
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def __getitem__(self, index: int) -> Tensor:
-        return self.clips[index]
-
-
-def _alone(case: Case, rows: Rows) -> Tensor:
-    """Prepared clips in which one region each stands alone, in place."""
-    shown = []
-    for _, region in case.base.regions.iloc[rows].iterrows():
-        clip = case.steps.run.read_clip(str(region["video"]), int(region["clip"]))
-        frames = clip.clip.network_frames
-        mask = region_masks(clip, [[int(region["index"])]])[0, ..., None]
-        shown.append(torch.where(mask, frames, fill_frames(frames, "mean")))
-    return case.network.prepare(torch.stack(shown)).contiguous()
 
 
 def _whole_clips(case: Case, own: ClassCase) -> Tensor:
