@@ -35,21 +35,42 @@ def fit_direction(
 def _solve_within(residuals: FloatArray, difference: FloatArray) -> FloatArray:
     """(S + lambda I)^-1 difference, S + lambda I the Ledoit-Wolf estimate from ``residuals``.
 
-    The rows' singular vectors span all of S, so that no (C, C) matrix is inverted.
+    Of the products of all rows and those of all features only the fewer are made: S by Woodbury's identity
+    where features are more.
     """
-    from sklearn.covariance import ledoit_wolf_shrinkage
-
-    scale = float(np.square(residuals).sum()) / residuals.size  # mean variance
-    if scale == 0:
-        return difference
+    num_rows, num_features = residuals.shape
     with one_thread():
-        shrinkage = float(ledoit_wolf_shrinkage(residuals, assume_centered=True))
-        _, singular, axes = np.linalg.svd(residuals, full_matrices=False)
-    floor = max(shrinkage, 1e-6) * scale
-    variances = (1 - shrinkage) * np.square(singular) / len(residuals)
-    along = axes @ difference
-    solution: FloatArray = difference / floor + (along * (1 / (variances + floor) - 1 / floor)) @ axes
+        wide = num_features > num_rows
+        products = residuals @ residuals.T if wide else residuals.T @ residuals
+        squares = np.einsum("rc,rc->r", residuals, residuals)
+        scale = float(squares.sum()) / residuals.size  # mean variance
+        if scale == 0:
+            return difference
+        shrinkage = _ledoit_wolf(squares, float(np.square(products).sum()), num_features)
+        floor, kept = max(shrinkage, 1e-6) * scale, (1 - shrinkage) / num_rows
+        inner = kept * products + floor * np.eye(len(products))
+        solution: FloatArray
+        if wide:
+            along = kept * np.linalg.solve(inner, residuals @ difference)
+            solution = (difference - residuals.T @ along) / floor
+        else:
+            solution = np.linalg.solve(inner, difference)
     return solution
+
+
+def _ledoit_wolf(squares: FloatArray, norm: float, num_features: int) -> float:
+    """Shrinkage of a covariance towards its mean variance.
+
+    From the squared lengths of the centred rows and the squared norm of all products of features (which is
+    that of all products of rows). Ledoit and Wolf, A well-conditioned estimator for large-dimensional
+    covariance matrices, Journal of Multivariate Analysis 88 (2004); scikit-learn's `ledoit_wolf_shrinkage`.
+    """
+    num_rows = len(squares)
+    mean_variance = squares.sum() / num_rows / num_features
+    norm = norm / num_rows**2
+    distance = norm / num_features - mean_variance**2
+    error = (np.square(squares).sum() / num_rows - norm) / num_rows / num_features
+    return float(min(error, distance) / distance) if distance > 0 and error > 0 else 0.0
 
 
 def _fit_sgd(positives: FloatArray, negatives: FloatArray, seed: int) -> tuple[FloatArray, float]:

@@ -6,6 +6,7 @@ from threadpoolctl import threadpool_limits
 
 from ace3d_fast.errors import InputError
 from ace3d_fast.learn.cavs import cross_fit_directions, fit_cavs, fit_cavs_batched
+from ace3d_fast.learn.linear import fit_direction
 
 METHODS = ("fast", "lda", "sgd")
 
@@ -172,3 +173,18 @@ def test_a_video_without_a_member_is_scored_by_all_and_the_only_one_by_none():
 def test_what_has_no_direction_is_said(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("shape", [(10, 5), (30, 200), (200, 30), (4, 3)], ids=str)
+def test_lda_solves_with_the_shrunk_covariance_of_scikit_learn(shape):
+    from sklearn.covariance import ledoit_wolf
+
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(shape[1], shape[1]))
+    positives, negatives = (rng.normal(size=shape) @ mixing + shift for shift in (0.5, 0.0))
+    difference = positives.mean(axis=0) - negatives.mean(axis=0)
+    residuals = np.concatenate([rows - rows.mean(axis=0) for rows in (positives, negatives)])
+    covariance, _ = ledoit_wolf(residuals, assume_centered=True)
+    expected = np.linalg.solve(covariance, difference)
+    direction, _ = fit_direction(positives, negatives, "lda", 0)
+    np.testing.assert_allclose(direction, expected / np.linalg.norm(expected), atol=1e-9)
