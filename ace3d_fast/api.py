@@ -69,7 +69,7 @@ def explain(
     target_class : str
         The class to explain.
     model : str
-        ``path/to/file.py:factory``, ``pytorchvideo:NAME`` or ``planted:net``.
+        ``path/to/file.py:factory``, ``module:factory``, or a name of `ace3d_fast.models.registry.entries`.
     out : path
         Folder of the run; new, empty, or holding a run of the same options.
     layer : str, optional

@@ -17,7 +17,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 def layers(
     model: Annotated[
         str,
-        typer.Argument(metavar="MODEL", help="path/to/file.py:factory, pytorchvideo:NAME or planted:net."),
+        typer.Argument(metavar="MODEL", help="path/to/file.py:factory, module:factory or a known network."),
     ],
     clip_frames: options.ClipFrames = None,
     size: options.Size = None,

@@ -68,7 +68,10 @@ VIDEOS_HELP = "Folder of class subfolders, CSV of path,label[,group], or video f
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", metavar="M", help="path/to/file.py:factory, pytorchvideo:NAME, planted:net."
+        "--model",
+        "-m",
+        metavar="M",
+        help="path/to/file.py:factory, module:factory or a known network, such as pytorchvideo:x3d_xs.",
     ),
 ]
 Layer = Annotated[

@@ -57,26 +57,26 @@ class Graph:
         field = self._fields.get(node)
         return None if field is None or max(field.size) >= WHOLE else field
 
-    def is_bottleneck(self, node: Any) -> bool:
-        """Whether everything the output knows of the input passes through ``node``."""
-        if node not in self._from_input:
+    def is_bottleneck(self, *nodes: Any) -> bool:
+        """Whether everything the output knows of the input passes through one of ``nodes``."""
+        if not self._from_input.intersection(nodes):
             return False
-        return self.output not in self._downstream({self.inputs}, without=node)
+        return self.output not in self._downstream({self.inputs}, without=nodes)
 
     def reaches_output(self, node: Any) -> bool:
         """Whether the output depends on ``node``."""
         return node in self._from_input
 
-    def nonlinear_above(self, node: Any) -> bool:
-        """Whether something non-linear stands between ``node`` and the output."""
-        above = self._downstream({node}) - {node}
+    def nonlinear_above(self, *nodes: Any) -> bool:
+        """Whether something non-linear stands between ``nodes`` and the output."""
+        above = self._downstream(set(nodes)) - set(nodes)
         return any(not _is_linear(other, self._from_input) for other in above)
 
-    def _downstream(self, sources: set[Any], *, without: Any = None) -> set[Any]:
+    def _downstream(self, sources: set[Any], *, without: Sequence[Any] = ()) -> set[Any]:
         """Nodes on the way from ``sources`` to the output, sources included."""
-        reached = set(sources) - {without}
+        reached = set(sources) - set(without)
         for node in self._order:
-            if node is not without and any(parent in reached for parent in _parents(node)):
+            if node not in without and any(parent in reached for parent in _parents(node)):
                 reached.add(node)
         return reached
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ace3d_fast.errors import InputError, expected
-from ace3d_fast.models.graph import Graph
-from ace3d_fast.models.grids import to_grid
+from ace3d_fast.models.graph import Field, Graph
+from ace3d_fast.models.grids import find_layout, to_grid, works_on_last_axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class LayerInfo:
     ----------
     name : str
     shape : (int, int, int, int)
-        Channels and cells: (C, T', H', W').
+        Channels and cells: (C, T', H', W'); of several pathways together.
     field_frames, field_px : int or None
         Receptive field of a cell along time and along the larger side, in the input's frames and pixels;
         paths through global pools beside the main path are left out. None: the whole clip.
@@ -101,29 +101,31 @@ def list_layers(
         runs, graph = _trace(module, num_frames, side)
     finally:
         module.train(training)
-    names: dict[Any, list[str]] = {}
-    for name, (node, _) in runs.items():
-        if graph.reaches_output(node):
-            names.setdefault(node, []).append(name)
+    names: dict[Nodes, list[str]] = {}
+    for name, (nodes, _) in runs.items():
+        if any(graph.reaches_output(node) for node in nodes):
+            names.setdefault(nodes, []).append(name)
     layers = []
-    for node, same in names.items():
+    for nodes, same in names.items():
         same.sort(key=lambda name: (name.count("."), len(name)))
         is_block = any(True for name in same for _ in module.get_submodule(name).children())
-        field, (_, shape) = graph.field(node), runs[same[0]]
+        fields, (_, shape) = [graph.field(node) for node in nodes], runs[same[0]]
+        frames, px = _widest(fields)
         layers.append(
             LayerInfo(
                 same[0],
                 shape,
-                None if field is None else field.size[0],
-                None if field is None else max(field.size[1:]),
+                frames,
+                px,
                 num_frames,
-                graph.is_bottleneck(node),
-                graph.nonlinear_above(node),
+                graph.is_bottleneck(*nodes),
+                graph.nonlinear_above(*nodes),
                 is_block,
                 tuple(same[1:]),
             )
         )
-    several_paths = sum(layer.is_bottleneck and layer.explainable for layer in layers) < 3
+    num_bottlenecks = sum(layer.is_bottleneck and layer.explainable for layer in layers)
+    several_paths = num_bottlenecks < 3 or any(len(nodes) > 1 for nodes in names)
     return [
         layer
         for layer in layers
@@ -139,11 +141,20 @@ def default_layer(layers: Sequence[LayerInfo]) -> LayerInfo | None:
 
 
 Shape = tuple[int, int, int, int]
-CHANNELS_LAST = (nn.Linear, nn.LayerNorm)  # they work on the last axis, so it is no grid they put out
+Nodes = tuple[Any, ...]  # of the autograd graph, one for each pathway
+Runs = dict[str, tuple[Nodes, Shape]]
 
 
-def _trace(module: nn.Module, num_frames: int, side: int) -> tuple[dict[str, tuple[Any, Shape]], Graph]:
-    """(Node and grid shape of each part that ran once, in order; graph)."""
+def _widest(fields: Sequence[Field | None]) -> tuple[int | None, int | None]:
+    """Frames and pixels that the widest of several receptive fields sees; None: all."""
+    sizes = [field.size for field in fields if field is not None]
+    if len(sizes) < len(fields):
+        return None, None
+    return max(size[0] for size in sizes), max(max(size[1:]) for size in sizes)
+
+
+def _trace(module: nn.Module, num_frames: int, side: int) -> tuple[Runs, Graph]:
+    """(Nodes and grid shape of each part that ran once, in order; graph)."""
     shape = (1, 3, num_frames, side, side)
     state = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     meta = {name: value.to("meta") for name, value in state.items()}
@@ -164,27 +175,25 @@ def _trace(module: nn.Module, num_frames: int, side: int) -> tuple[dict[str, tup
         raise InputError(expected("list_layers", "the network", requirement, fact)) from error
 
 
-def _run(
-    module: nn.Module, state: Mapping[str, Tensor], x: Tensor
-) -> tuple[dict[str, tuple[Any, Shape]], Graph]:
-    runs: dict[str, tuple[Any, Shape]] = {}
+def _run(module: nn.Module, state: Mapping[str, Tensor], x: Tensor) -> tuple[Runs, Graph]:
+    runs: Runs = {}
     count: dict[str, int] = {}
 
     def watch(name: str) -> Any:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             count[name] = count.get(name, 0) + 1
-            grid = to_grid(output)
+            grid = to_grid(output, find_layout(module, name))
             if grid is not None:
-                tensor = output if isinstance(output, Tensor) else output[0]
+                tensors = (output,) if isinstance(output, Tensor) else output[: len(grid.pathways)]
                 _, c, t, h, w = grid.values.shape
-                runs[name] = (tensor.grad_fn, (c, t, h, w))
+                runs[name] = (tuple(tensor.grad_fn for tensor in tensors), (c, t, h, w))
 
         return hook
 
     handles = [
         part.register_forward_hook(watch(name))
         for name, part in module.named_modules()
-        if name and not isinstance(part, CHANNELS_LAST)
+        if name and not works_on_last_axis(part, find_layout(module, name))
     ]
     try:
         with torch.enable_grad():

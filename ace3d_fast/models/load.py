@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.models.names import nearest
 from ace3d_fast.models.registry import ModelEntry, find_entry
+from ace3d_fast.models.transformers_zoo import adapt_transformer
 
 WRAPPERS = ("state_dict", "model_state", "model_state_dict", "model")
 
@@ -34,8 +37,9 @@ def load_module(spec: str, weights: str | Path | None = None) -> LoadedModel:
     Parameters
     ----------
     spec : str
-        ``path/to/file.py:factory`` (the factory takes no argument and returns a ``torch.nn.Module``),
-        ``pytorchvideo:NAME``, or ``planted:net``.
+        ``path/to/file.py:factory`` or ``package.module:factory`` (the factory takes no argument and returns a
+        ``torch.nn.Module``), ``pytorchvideo:NAME``, ``torchvision:NAME``, ``transformers:NAME``, or
+        ``planted:net``.
     weights : str or Path, optional
         A state dict: ``.safetensors``, or a ``.pt`` file of tensors only (no code in it is run). Without it
         a network of the zoo keeps its random initial weights.
@@ -51,7 +55,7 @@ def load_module(spec: str, weights: str | Path | None = None) -> LoadedModel:
             torch.manual_seed(0)  # a network without weights is the same each time
             module = entry.build()
     else:
-        module = _from_file(spec)
+        module = adapt_transformer(_from_factory(spec))
     if weights is not None:
         _load_weights(module, _read_weights(Path(weights)), entry, Path(weights))
     return LoadedModel(module.eval(), entry)
@@ -68,23 +72,12 @@ def digest(module: nn.Module) -> str:
     return found.hexdigest()
 
 
-def _from_file(spec: str) -> nn.Module:
+def _from_factory(spec: str) -> nn.Module:
     source, _, name = spec.rpartition(":")
-    path = Path(source)
-    if not path.is_file():
-        raise InputError(
-            expected(
-                "load_module",
-                "model",
-                "to be file.py:factory",
-                f"no file {source}",
-                "check the path before the colon",
-            )
-        )
-    namespace = _run_file(path)
+    namespace = _run_file(Path(source)) if source.endswith(".py") else _import(source)
     if name not in namespace:
         todo = nearest(name, [key for key, value in namespace.items() if callable(value)])
-        raise InputError(expected("load_module", str(path), f"to define {name!r}", "none", todo))
+        raise InputError(expected("load_module", source, f"to define {name!r}", "none", todo))
     factory = namespace[name]
     if isinstance(factory, nn.Module):
         return factory
@@ -115,8 +108,32 @@ def _from_file(spec: str) -> nn.Module:
     return module
 
 
+def _import(source: str) -> dict[str, Any]:
+    """The names a module defines; it may lie in the working folder."""
+    try:
+        with _search(Path.cwd()):
+            return vars(importlib.import_module(source))
+    except Exception as error:  # the user's code
+        requirement = "to be file.py:factory or module:factory"
+        raise InputError(_failure("model", requirement, error)) from error
+
+
+@contextmanager
+def _search(folder: Path) -> Iterator[None]:
+    """Look for modules in ``folder`` first."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        if str(folder) in sys.path:
+            sys.path.remove(str(folder))
+
+
 def _run_file(path: Path) -> dict[str, Any]:
     """The names a Python file defines; it may import its neighbours."""
+    if not path.is_file():
+        todo = "check the path before the colon"
+        raise InputError(expected("load_module", "model", "to be file.py:factory", f"no file {path}", todo))
     name = f"_ace3d_model_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -130,17 +147,13 @@ def _run_file(path: Path) -> dict[str, Any]:
             )
         )
     module = importlib.util.module_from_spec(spec)
-    folder = str(path.absolute().parent)
     sys.modules[name] = module
-    sys.path.insert(0, folder)
     try:
-        spec.loader.exec_module(module)
+        with _search(path.absolute().parent):
+            spec.loader.exec_module(module)
     except Exception as error:  # the user's code
         sys.modules.pop(name, None)
         raise InputError(_failure(str(path), "to be importable", error)) from error
-    finally:
-        if folder in sys.path:
-            sys.path.remove(folder)
     return vars(module)
 
 

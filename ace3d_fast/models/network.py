@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.models.batches import Batches
-from ace3d_fast.models.grids import Grid, to_grid
+from ace3d_fast.models.grids import GRID, Grid, Pathway, find_layout, to_grid, works_on_last_axis
 from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.names import nearest, plain
 from ace3d_fast.ops.region_patches import pixel_scale
@@ -37,11 +37,14 @@ class Outputs:
         Output of the layer.
     gradient : (N, C, T', H', W') float32, or None
         Derivative of one class's logit with respect to ``activation``.
+    pathways : tuple of Pathway
+        Whose channels they are; pool them over regions by `ace3d_fast.models.pathways.pool_pathways`.
     """
 
     logits: Tensor
     activation: Tensor
     gradient: Tensor | None = None
+    pathways: tuple[Pathway, ...] = ()
 
 
 class Network:
@@ -91,6 +94,7 @@ class Network:
         self.layer = layer
         self.class_names = list(class_names)
         self._part = _submodule(module, layer)
+        self._layout = find_layout(module, layer)
         self._fast = fast_parts(module) if precision == "float32" else []
         self.normalization = _checked(normalization)
         terms = pixel_scale(normalization.mean, normalization.std)
@@ -136,13 +140,13 @@ class Network:
         InputError
             Where the activation or the logits are not finite.
         """
-        with torch.no_grad(), _watch(self._part, self.layer) as seen:
+        with torch.no_grad(), self._watch() as seen:
             logits = self._logits(x)
-        return _finite(Outputs(logits, _wide(seen.one().detach())), self.layer)
+        return _finite(Outputs(logits, _wide(seen.one().detach()), None, seen.pathways), self.layer)
 
     def edited(self, x: Tensor, edit: Edit) -> Tensor:
         """Logits (N, K) of clips ``x`` where the network goes on with ``edit(activation)``, of its shape."""
-        with torch.no_grad(), _watch(self._part, self.layer, edit=edit) as seen:
+        with torch.no_grad(), self._watch(edit=edit) as seen:
             logits = self._logits(x)
         return _finite(Outputs(logits, seen.one()), self.layer).logits
 
@@ -165,7 +169,7 @@ class Network:
         InputError
             As `forward`; or where the logit does not depend on the layer.
         """
-        with torch.no_grad(), _watch(self._part, self.layer, differentiate=True, edit=edit) as seen:
+        with torch.no_grad(), self._watch(differentiate=True, edit=edit) as seen:
             logits = self._logits(x)
             leaf = seen.one()
             with torch.enable_grad():
@@ -180,7 +184,47 @@ class Network:
             raise InputError(
                 expected("Network", f"layer {self.layer!r}", "to reach the logits", "one that does not")
             )
-        return _finite(Outputs(logits.detach(), _wide(leaf.detach()), _wide(gradient)), self.layer)
+        outputs = Outputs(logits.detach(), _wide(leaf.detach()), _wide(gradient), seen.pathways)
+        return _finite(outputs, self.layer)
+
+    @contextmanager
+    def _watch(self, *, differentiate: bool = False, edit: Edit | None = None) -> Iterator[_Seen]:
+        """Collect what the layer puts out, edited; to ``differentiate``, the rest starts from a leaf.
+
+        The forward, which begins without gradients, has them above the layer.
+        """
+        seen = _Seen(self.layer)
+
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+            grid = self._grid(output)
+            seen.pathways = grid.pathways
+            values = _copy(grid.values if edit is None else edit(grid.values.detach()))
+            if not differentiate:
+                seen.grids.append(values)
+                return None if edit is None else grid.restore(values.clone())
+            leaf = values.detach().requires_grad_()
+            seen.grids.append(leaf)
+            torch.set_grad_enabled(True)
+            return grid.restore(leaf.clone())
+
+        handle = self._part.register_forward_hook(hook)
+        try:
+            yield seen
+        finally:
+            handle.remove()
+
+    def _grid(self, output: Any) -> Grid:
+        part, layout = self._part, self._layout
+        grid = None if works_on_last_axis(part, layout) else to_grid(output, layout)
+        if grid is None:
+            is_tensor = isinstance(output, Tensor)
+            fact = f"shape {tuple(output.shape)}" if is_tensor else f"a {type(output).__name__}"
+            fact += f" of a {type(part).__name__}"
+            if layout.tokens is not None:
+                fact += f", not tokens of a grid {layout.tokens}"
+            todo = "the command `ace3d-fast layers` lists those that do"
+            raise InputError(expected("Network", f"layer {self.layer!r}", f"to put out {GRID}", fact, todo))
+        return grid
 
     def _logits(self, x: Tensor) -> Tensor:
         half = self.precision == "bfloat16"
@@ -201,7 +245,7 @@ class Network:
     def _check_shapes(self, x: Tensor) -> None:
         size = f"a clip of {x.shape[2]} frames of {x.shape[3]} px"
         try:
-            with torch.no_grad(), _watch(self._part, self.layer) as seen:
+            with torch.no_grad(), self._watch() as seen:
                 logits = self._logits(x)
                 seen.one()
         except InputError:
@@ -222,6 +266,7 @@ class _Seen:
     def __init__(self, layer: str) -> None:
         self.layer = layer
         self.grids: list[Tensor] = []
+        self.pathways: tuple[Pathway, ...] = ()
 
     def one(self) -> Tensor:
         if len(self.grids) != 1:
@@ -232,34 +277,6 @@ class _Seen:
         return self.grids[0]
 
 
-@contextmanager
-def _watch(
-    part: nn.Module, layer: str, *, differentiate: bool = False, edit: Edit | None = None
-) -> Iterator[_Seen]:
-    """Collect what ``part`` puts out, edited; to ``differentiate``, the rest starts from a leaf.
-
-    The forward, which begins without gradients, has them above the layer.
-    """
-    seen = _Seen(layer)
-
-    def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-        grid = _grid(output, layer)
-        values = _copy(grid.values if edit is None else edit(grid.values.detach()))
-        if not differentiate:
-            seen.grids.append(values)
-            return None if edit is None else grid.restore(values.clone())
-        leaf = values.detach().requires_grad_()
-        seen.grids.append(leaf)
-        torch.set_grad_enabled(True)
-        return grid.restore(leaf.clone())
-
-    handle = part.register_forward_hook(hook)
-    try:
-        yield seen
-    finally:
-        handle.remove()
-
-
 def _wide(values: Tensor) -> Tensor:
     """What autocast made half as wide, as float32."""
     return values.float() if values.dtype == torch.bfloat16 else values
@@ -268,17 +285,6 @@ def _wide(values: Tensor) -> Tensor:
 def _copy(values: Tensor) -> Tensor:
     """A contiguous copy: a later layer may work in place on ``values``."""
     return values.clone(memory_format=torch.contiguous_format)
-
-
-def _grid(output: Any, layer: str) -> Grid:
-    grid = to_grid(output)
-    if grid is None:
-        fact = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
-        todo = "the command `ace3d-fast layers` lists those that do"
-        raise InputError(
-            expected("Network", f"layer {layer!r}", "to put out a grid (N, C, T, H, W)", fact, todo)
-        )
-    return grid
 
 
 def _submodule(module: nn.Module, layer: str) -> nn.Module:

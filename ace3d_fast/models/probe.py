@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ace3d_fast.models.grids import Pathway
 from ace3d_fast.models.network import Network, Outputs
-from ace3d_fast.ops import region_pool
+from ace3d_fast.models.pathways import pool_pathways
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.types import SegmentedClip
 
@@ -81,7 +82,7 @@ class Probe:
             logits.append(outputs.logits.float().cpu())
             chunks = torch.split(masks[:, part], self.batch)
             grids = [outputs.activation.expand(len(chunk), -1, -1, -1, -1) for chunk in chunks]
-            pooled = [_pool(grid, chunk) for grid, chunk in zip(grids, chunks, strict=True)]
+            pooled = [_pool(grid, chunk, outputs.pathways) for grid, chunk in zip(grids, chunks, strict=True)]
             sums.append(torch.cat(pooled) * _sizes(masks[:, part]))
         self._count(len(logits))
         features = torch.stack(sums).sum(0) / _sizes(masks).clamp(min=1)
@@ -98,7 +99,8 @@ class Probe:
             for part, outputs in self._windows(torch.where(shown[..., None], frames, fill)):
                 said.append(outputs.logits.float().cpu())
                 if keep:
-                    sums.append(_pool(outputs.activation, chunk[:, part]) * _sizes(chunk[:, part]))
+                    pooled = _pool(outputs.activation, chunk[:, part], outputs.pathways)
+                    sums.append(pooled * _sizes(chunk[:, part]))
             self._count(len(chunk) * len(said))
             features = torch.stack(sums).sum(0) / _sizes(chunk).clamp(min=1) if keep else torch.zeros(0, 0)
             return torch.stack(said).mean(0), features
@@ -120,10 +122,10 @@ class Probe:
             self.watch.count("forwards", num_forwards)
 
 
-def _pool(grids: Tensor, masks: Tensor) -> Tensor:
+def _pool(grids: Tensor, masks: Tensor, pathways: Sequence[Pathway]) -> Tensor:
     """(n, C) means of ``grids`` (n, C, T', H', W') under ``masks`` (n, T, H, W)."""
     labels = masks.to(torch.int32).sub(1).to(grids.device)
-    return region_pool(grids.contiguous(), labels, 1)[:, 0].float().cpu()
+    return pool_pathways(grids.contiguous(), labels, 1, pathways)[:, 0].float().cpu()
 
 
 def _sizes(masks: Tensor) -> Tensor:

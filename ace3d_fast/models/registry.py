@@ -45,27 +45,35 @@ class ModelEntry:
 
 def entries() -> dict[str, ModelEntry]:
     """All registered networks by name."""
+    from ace3d_fast.models.torchvision_zoo import TORCHVISION
+    from ace3d_fast.models.transformers_zoo import TRANSFORMERS
     from ace3d_fast.models.zoo import ZOO
 
-    return {entry.name: entry for entry in (_planted(), *ZOO)}
+    return {entry.name: entry for entry in (_planted(), *ZOO, *TORCHVISION, *TRANSFORMERS)}
 
 
 def find_entry(spec: str) -> ModelEntry:
-    """The entry of ``spec``; a network from a file gets 16 frames at 7.5 per second, 128 px cropped to 112.
+    """The entry of ``spec``; that of a factory has 16 frames at 7.5 per second, 128 px cropped to 112.
 
     Raises
     ------
     InputError
-        Where ``spec`` is neither ``file.py:factory`` nor the name of a registered network.
+        Where ``spec`` is no ``file.py:factory``, no ``module:factory`` and no registered network.
     """
     known = entries()
     if spec in known:
         return known[spec]
     source, _, name = spec.rpartition(":")
-    if source.endswith(".py") and name:
+    registered = source in {entry.partition(":")[0] for entry in known}
+    if name and (source.endswith(".py") or (not registered and is_module_name(source))):
         return ModelEntry(spec, ClipSampling(16, 7.5, 128, 112))
-    requirement = "to be path/to/file.py:factory or a known network"
+    requirement = "to be path/to/file.py:factory, module:factory or a known network"
     raise InputError(expected("load_module", "model", requirement, repr(spec), nearest(spec, known)))
+
+
+def is_module_name(source: str) -> bool:
+    """Whether ``source`` is the dotted name of a module."""
+    return all(part.isidentifier() for part in source.split("."))
 
 
 def _planted() -> ModelEntry:

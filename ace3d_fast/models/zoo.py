@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ace3d_fast.errors import InputError, expected
+from ace3d_fast.models.grids import Layout, set_layouts
 from ace3d_fast.models.registry import ModelEntry
 from ace3d_fast.models.x3d import convert_x3d_weights
 from ace3d_fast.types import ClipSampling
@@ -40,14 +41,22 @@ def build_zoo_network(name: str, **options: Any) -> nn.Module:
     factory: Callable[..., nn.Module] = getattr(hub, name)
     module = factory(pretrained=False, **options)
     if name.startswith("slowfast"):
-        module.register_forward_pre_hook(_two_pathways)
+        _make_two_pathways(module)
     return module
 
 
-def _two_pathways(_module: nn.Module, args: tuple[Any, ...]) -> Any:
-    """Give SlowFast its list [slow, fast] of one clip."""
-    (x,) = args
-    return ([x[:, :, ::SLOW_STRIDE], x],) if isinstance(x, Tensor) else args
+def _make_two_pathways(module: nn.Module) -> None:
+    """Let SlowFast make its list [slow, fast] of one clip; tell which frames each layer's pathways see."""
+
+    def split(_module: nn.Module, args: tuple[Any, ...]) -> Any:
+        (x,) = args
+        return ([x[:, :, ::SLOW_STRIDE], x],) if isinstance(x, Tensor) else args
+
+    module.register_forward_pre_hook(split)
+    layouts = {"blocks.*.multipathway_blocks.0*": Layout(frame_strides=(SLOW_STRIDE,))}
+    layouts["blocks.*.multipathway_blocks.1*"] = Layout()
+    layouts["blocks.*"] = Layout(frame_strides=(SLOW_STRIDE, 1))
+    set_layouts(module, layouts)
 
 
 @contextmanager
@@ -108,6 +117,7 @@ LOGITS = {"head_activation": None}  # some networks end in a softmax by default
 RESNET = ("blocks.3", "blocks.4")  # above the second, the head is linear
 POOLED_RESNET = ("blocks.4", "blocks.5")  # with a pool after the first stage
 SLOWFAST = (
+    *("blocks.3", "blocks.4"),  # both pathways
     *("blocks.3.multipathway_blocks.0", "blocks.3.multipathway_blocks.1"),
     *("blocks.4.multipathway_blocks.0", "blocks.4.multipathway_blocks.1"),
 )

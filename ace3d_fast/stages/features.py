@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -15,11 +15,10 @@ from torch import Tensor
 from ace3d_fast import ops
 from ace3d_fast.config import FeatureOptions
 from ace3d_fast.models.network import Network, Outputs
+from ace3d_fast.models.pathways import RegionPool, pathway_sizes, pool_pathways
 from ace3d_fast.ops.region_patches import Numbers, Rows
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.types import ClipFeatures, SegmentedClip
-
-RegionPool = Callable[[Tensor, Tensor, int], Tensor]
 
 
 class FeatureOps(Protocol):
@@ -165,8 +164,8 @@ class _Window(NamedTuple):
 
 
 def _pool_window(outputs: Outputs, labels: Tensor, num_regions: int, pool: RegionPool | None) -> _Window:
-    counts = [torch.bincount(clip.flatten() + 1, minlength=num_regions + 1)[1:] for clip in labels]
-    sizes = torch.stack(counts)[..., None].float()
+    pathways = outputs.pathways
+    sizes = pathway_sizes(labels, num_regions, ())
     logits = outputs.logits.float().cpu()
     num_clips, num_channels = outputs.activation.shape[:2]
     blank = torch.full((num_clips, num_regions, num_channels), torch.nan)
@@ -176,11 +175,12 @@ def _pool_window(outputs: Outputs, labels: Tensor, num_regions: int, pool: Regio
     if pool is None:
         return _Window(blank, sizes, logits, total, blank)
     labels_there = labels.to(outputs.activation.device)
-    features = pool(outputs.activation, labels_there, num_regions).float().cpu()
+    features = pool_pathways(outputs.activation, labels_there, num_regions, pathways, pool).float().cpu()
     if outputs.gradient is None:
         return _Window(features, sizes, logits, total, torch.zeros_like(features))
     cell_voxels = labels[0, 0].numel() / outputs.gradient[0, 0].numel()
-    slopes = pool(outputs.gradient, labels_there, num_regions).float().cpu() * sizes / cell_voxels
+    slopes = pool_pathways(outputs.gradient, labels_there, num_regions, pathways, pool).float().cpu()
+    slopes = slopes * pathway_sizes(labels, num_regions, pathways) / cell_voxels
     return _Window(features, sizes, logits, total, slopes)
 
 

@@ -162,7 +162,7 @@ CLIP = (2, 4)
         (
             Square(),
             "flat",
-            r"layer 'flat' to put out a grid \(N, C, T, H, W\), got shape \(1, 96\); the command",
+            r"layer 'flat' to put out a grid \(N, C, T, H, W\), got shape \(1, 96\) of a Flatten",
         ),
         (Square(), "unused", "layer 'unused' to run once in a forward, got 0 times"),
         (
