@@ -25,7 +25,7 @@ from ace3d_fast.store import RunFolder, Workplace, check_out
 from ace3d_fast.summary import summarize
 from ace3d_fast.trials import control_table
 from ace3d_fast.types import Progress, SilentProgress, Video
-from ace3d_fast.video.inputs import list_videos
+from ace3d_fast.video.inputs import choose_videos, class_names, list_videos
 from ace3d_fast.vocabulary import plan_vocabulary, score_vocabulary
 
 
@@ -46,7 +46,9 @@ def prepare(options: RunOptions, module: nn.Module | None = None) -> Prepared:
     InputError
         Options, videos or network that cannot be used.
     """
-    videos = list_videos(options.videos)
+    listed = list_videos(options.videos)
+    shared = options.concepts.vocabulary == "shared"
+    videos = choose_videos(listed, options.target_class, shared=shared)
     check_videos(videos, options.target_class)
     mine = [video for video in videos if video.label == options.target_class]
     split_videos([v.id for v in mine], [v.group for v in mine], seed=options.seed)  # fails before decoding
@@ -57,7 +59,7 @@ def prepare(options: RunOptions, module: nn.Module | None = None) -> Prepared:
         module,
         options.layer,
         options.normalization,
-        _class_names(options, videos),
+        _class_names(options, listed),
         device=options.device,
         precision=options.precision,
         input_shape=(sampling.num_frames, sampling.crop_px),
@@ -166,4 +168,4 @@ def _class_names(options: RunOptions, videos: Sequence[Video]) -> Sequence[str]:
     """Names of the logits: the label file's, else the registry's, else the folders', sorted."""
     if options.labels_file:
         return read_labels(options.labels_file)
-    return find_entry(options.model).class_names or sorted({video.label for video in videos})
+    return find_entry(options.model).class_names or class_names(videos)

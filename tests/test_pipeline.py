@@ -16,7 +16,7 @@ from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.planted import PlantedNet
 from ace3d_fast.stages import clips
 from ace3d_fast.tables import CONCEPT_COLUMNS, REGION_COLUMNS
-from ace3d_fast.video.planted import CLASSES, PRIMITIVES, read_truth
+from ace3d_fast.video.planted import CLASSES, PRIMITIVES, read_truth, write_planted_videos
 
 TARGET = "red_checker"
 
@@ -296,3 +296,22 @@ def test_too_few_videos_of_the_class_say_what_to_do(planted, few, tmp_path):
 def test_one_class_is_no_input(planted, few, tmp_path):
     with pytest.raises(InputError, match="at least two classes"):
         explain_planted(planted, tmp_path / "run", videos=few / TARGET, **FEW)
+
+
+def test_a_folder_of_3d_ace_is_read_as_it_is(tmp_path):
+    """Random videos are the counterexamples; what the sets share with each other or the class counts once."""
+    made = write_planted_videos(tmp_path / "made", videos_per_class=6, seed=3)
+    source = tmp_path / "source"
+    shutil.copytree(made / TARGET, source / TARGET)
+    shutil.copytree(made / CLASSES[1], source / CLASSES[1])
+    for folder, names in {"random_discovery": CLASSES[2:4], "random500_0": CLASSES[3:5]}.items():
+        for video in (video for name in names for video in sorted((made / name).glob("*.mp4"))[:3]):
+            (source / folder).mkdir(exist_ok=True)
+            shutil.copy(video, source / folder)
+    shutil.copy(min((made / TARGET).glob("*.mp4")), source / "random500_0")
+    run = explain(
+        source, target_class=TARGET, model="planted:net", out=tmp_path / "run", **{**FEW, "num_clusters": 3}
+    )
+    found = run.regions.groupby("label")["video"].nunique().to_dict()
+    assert found == {TARGET: 6, "random_discovery": 9}
+    assert run.concepts["cav_accuracy"].notna().any()  # directions against random videos

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +13,8 @@ from pathlib import Path
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.types import Video
 
+RANDOM = "random_discovery"  # label of videos of no class, after a folder of 3D ACE's published code
+RANDOM_FOLDER = re.compile(r"random_discovery|random\d+_\d+")
 EXTENSIONS = (
     *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts"),
     *(".wmv", ".asf", ".flv", ".f4v", ".3gp", ".ogv", ".vob", ".gif"),
@@ -22,15 +27,17 @@ def list_videos(paths: Sequence[str | Path]) -> list[Video]:
     Parameters
     ----------
     paths : sequence of str or Path
-        Each a folder with one subfolder per class; a folder of videos, whose name is their class; a CSV
-        file of rows ``path,label[,group]`` (header optional, paths relative to the file); or a video file,
+        Each a folder with one subfolder per class; one of 3D ACE, with ``random_discovery`` and
+        ``random500_<i>`` beside the classes; a folder of videos, whose name is their class; a CSV file of
+        rows ``path,label[,group]`` (header optional, paths relative to the file); or a video file,
         whose folder is its class.
 
     Returns
     -------
     list of Video
         In the order of ``paths``, sorted by name within a folder. Identifiers are unique; a video without
-        a group is its own group. A file that is named twice with one class is listed once.
+        a group is its own group. A file that is named twice with one class is listed once. Videos of the
+        random folders have the label `RANDOM`; copies, of each other or of a class's video, are left out.
 
     Raises
     ------
@@ -65,6 +72,18 @@ def list_videos(paths: Sequence[str | Path]) -> list[Video]:
     return videos
 
 
+def choose_videos(videos: Sequence[Video], target_class: str, *, shared: bool = False) -> list[Video]:
+    """The videos a run needs: beside random ones, those of other classes only for a ``shared`` vocabulary."""
+    if shared or all(video.label != RANDOM for video in videos):
+        return list(videos)
+    return [video for video in videos if video.label in (target_class, RANDOM)]
+
+
+def class_names(videos: Sequence[Video]) -> list[str]:
+    """The classes of ``videos``, sorted; random videos have none."""
+    return sorted({video.label for video in videos} - {RANDOM})
+
+
 def _list_one(path: Path) -> Iterator[Video]:
     if path.is_dir():
         return _list_folder(path)
@@ -85,7 +104,9 @@ def _list_one(path: Path) -> Iterator[Video]:
 
 def _list_folder(folder: Path) -> Iterator[Video]:
     classes = [sub for sub in sorted(folder.iterdir()) if sub.is_dir() and not sub.name.startswith(".")]
-    found = [(sub.name, file) for sub in classes for file in _files(sub)]
+    found = [(sub.name, file) for sub in classes if not _is_random(sub) for file in _files(sub)]
+    drawn = [file for sub in classes if _is_random(sub) for file in _files(sub)]
+    found += [(RANDOM, file) for file in _without_copies(drawn, [file for _, file in found])]
     if not found:
         found = [(folder.absolute().name, file) for file in _files(folder)]
     if not found:
@@ -95,6 +116,32 @@ def _list_folder(folder: Path) -> Iterator[Video]:
         )
     for label, file in found:
         yield _video(file, file.relative_to(folder).as_posix(), label)
+
+
+def _is_random(folder: Path) -> bool:
+    return RANDOM_FOLDER.fullmatch(folder.name) is not None
+
+
+def _without_copies(drawn: Sequence[Path], others: Sequence[Path]) -> Iterator[Path]:
+    """Those of ``drawn`` whose content is neither that of ``others`` nor of one before."""
+    num_bytes = {file: file.stat().st_size for file in (*others, *drawn)}
+    shared = {size for size, times in Counter(num_bytes.values()).items() if times > 1}
+    seen = {_digest(file) for file in others if drawn and num_bytes[file] in shared}
+    for file in drawn:
+        if num_bytes[file] in shared:
+            content = _digest(file)
+            if content in seen:
+                continue
+            seen.add(content)
+        yield file
+
+
+def _digest(file: Path) -> str:
+    found = hashlib.sha256()
+    with file.open("rb") as content:
+        while part := content.read(2**20):
+            found.update(part)
+    return found.hexdigest()
 
 
 def _files(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ace3d_fast.errors import InputError
-from ace3d_fast.video.inputs import list_videos
+from ace3d_fast.video.inputs import RANDOM, choose_videos, class_names, list_videos
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -102,3 +102,50 @@ def test_missing_and_empty_folders_say_what_was_looked_for(tmp_path):
         list_videos([tmp_path / "empty"])
     with pytest.raises(InputError, match="to name a folder, CSV or file, got nothing"):
         list_videos([])
+
+
+def ace_folder(folder: Path) -> Path:
+    """As 3D ACE's published code reads it: classes, and sets of random videos drawn from all of them."""
+    contents = {
+        "crying/a.mp4": b"one", "crying/b.mp4": b"two", "laughing/c.mp4": b"three",
+        "random_discovery/r1.mp4": b"four", "random_discovery/copy of a.mp4": b"one",
+        "random500_0/r2.mp4": b"five", "random500_0/r1.mp4": b"four",
+        "random500_11/r3.mp4": b"six", "random500_11/c.mp4": b"three",
+    }  # fmt: skip
+    for name, content in contents.items():
+        touch(folder, name)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_random_folders_hold_each_video_once_and_none_of_a_class(tmp_path):
+    videos = list_videos([ace_folder(tmp_path)])
+    assert [(v.id, v.label) for v in videos] == [
+        ("crying/a.mp4", "crying"),
+        ("crying/b.mp4", "crying"),
+        ("laughing/c.mp4", "laughing"),
+        ("random500_0/r1.mp4", RANDOM),
+        ("random500_0/r2.mp4", RANDOM),
+        ("random500_11/r3.mp4", RANDOM),
+    ]
+    assert class_names(videos) == ["crying", "laughing"]
+
+
+def test_random_videos_take_the_place_of_other_classes(tmp_path):
+    videos = list_videos([ace_folder(tmp_path)])
+    assert {v.label for v in choose_videos(videos, "crying")} == {"crying", RANDOM}
+    assert choose_videos(videos, "crying", shared=True) == videos
+    plain = [v for v in videos if v.label != RANDOM]
+    assert choose_videos(plain, "crying") == plain
+
+
+def test_a_class_may_be_called_random(tmp_path):
+    touch(tmp_path, "random/1.mp4", "random500/2.mp4", "walk/3.mp4")
+    assert {v.label for v in list_videos([tmp_path])} == {"random", "random500", "walk"}
+
+
+def test_a_link_to_a_video_of_a_class_is_a_copy_too(tmp_path):
+    touch(tmp_path, "crying/a.mp4", "random500_0/other.mp4")
+    (tmp_path / "random500_0/other.mp4").write_bytes(b"more")
+    (tmp_path / "random500_0/a.mp4").symlink_to(tmp_path / "crying/a.mp4")
+    assert [v.id for v in list_videos([tmp_path])] == ["crying/a.mp4", "random500_0/other.mp4"]
