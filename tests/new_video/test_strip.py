@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from ace3d_fast.new_video import files
 from ace3d_fast.new_video.files import TableWriter
 from ace3d_fast.new_video.strip import Strip
 
@@ -44,11 +46,14 @@ def test_what_is_unknown_is_left_out_of_means():
     np.testing.assert_equal(strip_of([1, NAN, NAN, NAN, 5]).means, [[1, NAN, 5]])
 
 
-def test_a_table_in_pieces_is_the_table(tmp_path):
+@pytest.mark.parametrize(("group_rows", "num_groups"), [(1, 2), (3, 1), (100, 1)])
+def test_a_table_in_pieces_is_the_table(tmp_path, monkeypatch, group_rows, num_groups):
+    monkeypatch.setattr(files, "GROUP_ROWS", group_rows)
     rows = pd.DataFrame({"a": np.arange(4, dtype=np.int32), "b": ["x", "y,", "z", ""], "c": [0.5, NAN, 1, 2]})
     with TableWriter(tmp_path, "table", csv=True) as writer:
         writer.write(rows[:1])
         writer.write(rows[1:])
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), rows)
+    assert pq.ParquetFile(tmp_path / "table.parquet").num_row_groups == num_groups
     again = pd.read_csv(tmp_path / "table.csv", keep_default_na=False, na_values={"c": [""]})
     pd.testing.assert_frame_equal(again, rows, check_dtype=False)
