@@ -1,23 +1,23 @@
 """Captum's TCAV of 25 concepts against 20 random sets, with its own classifier and with ours.
 
 Concepts are patterns of more and less strength in noise, seen through a small network with random weights.
-Accuracies are compared before anything is reported. ``cavs`` is the time of Captum's `compute_cavs` with the
-activations on disk (reading them, 500 fits, writing CAVs); ``interpret`` that of `TCAV.interpret` after it,
-which does not depend on the classifier. Every side runs `repeats` times in turn.
+What CAVs are worth is compared before anything is reported: how well they tell fresh examples apart (AUROC).
+(The accuracy that Captum's own classifier reports for two concepts is that of always naming the first.) The
+time is that of Captum's `compute_cavs`, activations on disk: reading them, 500 fits, writing the CAVs.
 """
 
 from __future__ import annotations
 
 import random
-import shutil
 import tempfile
 import time
 import warnings
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from captum.concept import TCAV, Concept
+from sklearn.metrics import roc_auc_score
 from timing import parse_arguments, write_results
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -29,17 +29,48 @@ NUM_CONCEPTS, NUM_RANDOM, NUM_EXAMPLES, LAYER = 25, 20, 64, "conv4"
 SIDES = ("captum", "lda", "fast")
 
 
-def clips(identity: int, strength: float) -> Tensor:
+def clips(identity: int, strength: float, *, fresh: bool = False) -> Tensor:
     """(64, 3, 16, 32, 32): noise, and a pattern of the concept of so much strength."""
     generator = torch.Generator().manual_seed(identity)
     pattern = torch.nn.functional.interpolate(
         torch.randn(1, 3, 4, 8, 8, generator=generator), size=(16, 32, 32), mode="trilinear"
     )
+    if fresh:
+        generator.manual_seed(1000 + identity)
     return torch.randn(NUM_EXAMPLES, 3, 16, 32, 32, generator=generator) + strength * pattern
+
+
+class StoredTCAV(TCAV):
+    """Captum's TCAV, but for activations: they are on disk."""
+
+    def generate_all_activations(self) -> None:
+        pass
 
 
 def concept(identity: int, name: str, strength: float) -> Concept:
     return Concept(identity, name, DataLoader(clips(identity, strength), batch_size=16))
+
+
+@torch.no_grad()
+def separations(net: PlantedNet, concepts: list[Concept], strengths: np.ndarray, cavs: Any) -> np.ndarray:
+    """AUROC of each CAV on fresh clips of its concept against fresh noise."""
+    part = net.conv1, net.conv2, net.conv3, net.conv4
+
+    def activations(x: Tensor) -> np.ndarray:
+        for layer in part:
+            x = layer(x)
+        return x.flatten(1).numpy()
+
+    noise = activations(clips(10_000, 0.0))
+    values = []
+    for one, strength in zip(concepts, strengths, strict=True):
+        shown = activations(clips(one.id, float(strength), fresh=True))
+        for key, layers in cavs.items():
+            if key.startswith(f"{one.id}-"):
+                direction = layers[LAYER].stats["weights"][0].numpy()
+                scores = np.concatenate([shown, noise]) @ direction
+                values.append(roc_auc_score(np.repeat([1, 0], [len(shown), len(noise)]), scores))
+    return np.array(values)
 
 
 def main() -> None:
@@ -51,41 +82,34 @@ def main() -> None:
     concepts = [concept(i, f"concept{i}", float(s)) for i, s in enumerate(strengths)]
     randoms = [concept(100 + i, f"random{i}", 0.0) for i in range(NUM_RANDOM)]
     sets = [[one, other] for one in concepts for other in randoms]
-    inputs = clips(999, 0.2)[:8]
     seconds: dict[str, list[float]] = {name: [] for name in SIDES}
-    accuracies: dict[str, list[float]] = {}
+    found = {}
     with tempfile.TemporaryDirectory() as folder:
-        TCAV(net, [LAYER], save_path=folder).generate_activations({c: [LAYER] for c in (*concepts, *randoms)})
+        tcav = TCAV(net, [LAYER], save_path=folder)
+        tcav.generate_activations({c: [LAYER] for c in (*concepts, *randoms)})
         for _ in range(arguments.repeats):
             for name in SIDES:
                 random.seed(0)  # Captum splits its examples with Python's own generator
                 classifier = None if name == "captum" else CavClassifier(name)
-                tcav = TCAV(net, [LAYER], classifier=classifier, save_path=folder)
+                tcav = StoredTCAV(net, [LAYER], classifier=classifier, save_path=folder)
                 begin = time.process_time()
-                tcav.compute_cavs(sets)
+                found[name] = tcav.compute_cavs(sets, force_train=True)
                 seconds[name].append(time.process_time() - begin)
-                accuracies[name] = [float(layers[LAYER].stats["accs"]) for layers in tcav.cavs.values()]
-                if name != "fast" or len(seconds[name]) < arguments.repeats:
-                    shutil.rmtree(Path(folder) / "default_model_id")
-        begin = time.process_time()
-        tcav.interpret(inputs, sets, target=0)
-        interpret = time.process_time() - begin
     medians = {name: float(np.median(values)) for name, values in seconds.items()}
+    values = {name: separations(net, concepts, strengths, found[name]) for name in SIDES}
     rows = [
         {
             "classifier": name,
-            "cavs_seconds": medians[name],
+            "seconds": medians[name],
             "ratio": medians["captum"] / medians[name],
-            "mean_accuracy": float(np.mean(accuracies[name])),
-            "standard_error": float(np.std(accuracies[name]) / np.sqrt(len(sets))),
+            "mean_auroc": float(np.mean(values[name])),
+            "standard_error": float(np.std(values[name]) / np.sqrt(len(values[name]))),
         }
         for name in SIDES
     ]
     for row in rows:
         print(", ".join(f"{k} {v:.3f}" if isinstance(v, float) else str(v) for k, v in row.items()))
-    print(f"interpret after that: {interpret:.1f} s")
-    assert rows[1]["mean_accuracy"] >= rows[0]["mean_accuracy"]
-    rows.append({"interpret_seconds": interpret})
+    assert min(row["mean_auroc"] for row in rows[1:]) >= rows[0]["mean_auroc"] - rows[0]["standard_error"]
     write_results("captum", rows, arguments)
 
 

@@ -37,9 +37,9 @@ class CavClassifier(Classifier):  # type: ignore[misc]  # Captum is not typed
 
     Parameters
     ----------
-    method : {"lda", "fast", "sgd"}
-        ``lda``: Fisher's direction with the Ledoit-Wolf shrinkage of the covariance; ``fast``: the difference
-        of the means; ``sgd``: scikit-learn's hinge loss as Captum's own classifier sets it. Of more than two
+    method : {"fast", "lda", "sgd"}
+        ``fast``: the difference of the means; ``lda``: Fisher's direction with the Ledoit-Wolf shrinkage of
+        the covariance; ``sgd``: scikit-learn's hinge loss as Captum's own classifier sets it. Of more than two
         concepts, each against all others.
     seed : int
 
@@ -50,7 +50,7 @@ class CavClassifier(Classifier):  # type: ignore[misc]  # Captum is not typed
         training example.
     """
 
-    def __init__(self, method: CavMethod = "lda", *, seed: int = 0) -> None:
+    def __init__(self, method: CavMethod = "fast", *, seed: int = 0) -> None:
         if method not in get_args(CavMethod):
             requirement = f"one of {', '.join(get_args(CavMethod))}"
             raise InputError(expected("CavClassifier", "method", requirement, repr(method)))
@@ -71,11 +71,10 @@ class CavClassifier(Classifier):  # type: ignore[misc]  # Captum is not typed
         rows = self._rows_of(dataloader)
         parts = {label: self._split(x, test_split_ratio) for label, x in rows.items()}
         self._classes = sorted(parts)
-        fits = [
-            self._fit(label, {name: train for name, (train, _) in parts.items()}) for label in self._classes
-        ]
-        if len(fits) == 2:
-            fits[0] = (-fits[1][0], -fits[1][1])
+        train = {label: rows for label, (rows, _) in parts.items()}
+        fits = [self._fit(label, train) for label in self._classes[-1 if len(train) == 2 else 0 :]]
+        if len(train) == 2:
+            fits.insert(0, (-fits[0][0], -fits[0][1]))
         directions, biases = np.stack([fit[0] for fit in fits]), np.array([fit[1] for fit in fits])
         self._weights = torch.from_numpy(directions.astype(np.float32))
         right = [
@@ -96,18 +95,21 @@ class CavClassifier(Classifier):  # type: ignore[misc]  # Captum is not typed
         return self._classes
 
     def _fit(self, label: int, train: dict[int, Floats]) -> tuple[Floats, float]:
-        others = np.concatenate([x for name, x in train.items() if name != label])
-        return fit_direction(train[label], others, self.method, self.seed)
+        others = [x for name, x in train.items() if name != label]
+        rest = others[0] if len(others) == 1 else np.concatenate(others)
+        return fit_direction(train[label], rest, self.method, self.seed)
 
     def _split(self, rows: Floats, ratio: float) -> tuple[Floats, Floats]:
-        order = np.random.default_rng(self.seed).permutation(len(rows))
         num_test = int(ratio * len(rows))
         if num_test == len(rows):
             raise InputError(expected("CavClassifier", "each concept", "to have examples", f"{len(rows)}"))
-        return rows[order[num_test:]], rows[order[:num_test]]
+        return rows[num_test:], rows[:num_test]
+
+    def _shuffled(self, rows: Floats) -> Floats:
+        return rows[np.random.default_rng(self.seed).permutation(len(rows))]
 
     def _rows_of(self, dataloader: DataLoader[Any]) -> dict[int, Floats]:
-        """Activations (examples, F) of each concept."""
+        """Activations (examples, F) of each concept, in an order drawn by the seed."""
         dataset = dataloader.dataset
         stored, labels = getattr(dataset, "datasets", None), getattr(dataset, "labels", None)
         if stored and labels and all(hasattr(part, "files") for part in stored):
@@ -117,14 +119,14 @@ class CavClassifier(Classifier):  # type: ignore[misc]  # Captum is not typed
             x = inputs.detach().flatten(1).double().cpu().numpy()
             for label in torch.unique(ids).tolist():
                 rows.setdefault(int(label), []).append(x[(ids == label).cpu().numpy()])
-        return {label: np.concatenate(some) for label, some in rows.items()}
+        return {label: self._shuffled(np.concatenate(some)) for label, some in rows.items()}
 
     def _stored(self, part: Any) -> Floats:
         """Of one of Captum's datasets of files, kept for the next set that holds the concept."""
         key = tuple((file, Path(file).stat().st_mtime_ns) for file in part.files)
         if key not in self._read:
             batches = [part[i].detach().flatten(1).double().cpu().numpy() for i in range(len(part))]
-            self._read[key] = np.concatenate(batches)
+            self._read[key] = self._shuffled(np.concatenate(batches))
             while len(self._read) > 1 and sum(x.nbytes for x in self._read.values()) > _CACHE_BYTES:
                 self._read.popitem(last=False)
         self._read.move_to_end(key)

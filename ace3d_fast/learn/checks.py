@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -53,10 +54,17 @@ def group_codes(where: str, name: str, groups: Labels | None, num_rows: int) -> 
     return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
+@cache
+def _thread_pools() -> Any:
+    """The libraries with threads of their own; to look for them takes longer than many a fit."""
+    import sklearn.cluster  # noqa: F401 - with it BLAS and OpenMP are loaded
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run BLAS and OpenMP on one thread, so that sums are added in the same order everywhere."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    with threadpool_limits(1):
+    with _thread_pools().limit(limits=1):
         yield
