@@ -39,8 +39,8 @@ class CavClassifier(Classifier):  # type: ignore[misc]  # Captum is not typed
     ----------
     method : {"fast", "lda", "sgd"}
         ``fast``: the difference of the means; ``lda``: Fisher's direction with the Ledoit-Wolf shrinkage of
-        the covariance; ``sgd``: scikit-learn's hinge loss as Captum's own classifier sets it. Of more than two
-        concepts, each against all others.
+        the covariance; ``sgd``: scikit-learn's hinge loss, set as Captum's own classifier sets it. Of more
+        than two concepts, each against all others.
     seed : int
 
     Raises
