@@ -138,7 +138,7 @@ def run_pipeline(
                 options,
                 described.clips,
                 described.logits,
-                steps.class_index,
+                steps.classes,
                 split,
                 tested.facts,
                 described.skipped,

@@ -23,6 +23,7 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import save_file as save_tensors
 
 from ace3d_fast.errors import RunFolderError, expected
+from ace3d_fast.names import read_names
 from ace3d_fast.types import Clip, SegmentedClip, Video
 
 SHARD_CLIPS = 16
@@ -135,6 +136,24 @@ class RunFolder:
             raise RunFolderError(
                 expected("run folder", path.name, "in it", f"{path}: {error}", todo)
             ) from error
+
+    @cached_property
+    def key(self) -> str:
+        """Short digest of what was asked and what was found: equal for a run that is repeated."""
+        found = self.concepts[["concept", "num_regions", "num_clips"]].to_numpy().tolist()
+        told = json.dumps([self.config, found], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    @property
+    def names(self) -> dict[int, str]:
+        """What people call the concepts (`names.json`).
+
+        Raises
+        ------
+        InputError
+            The file is no file of names, or holds those of another run.
+        """
+        return read_names(self.path, self.key)
 
     @property
     def report_path(self) -> Path:

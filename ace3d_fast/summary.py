@@ -22,7 +22,7 @@ def summarize(
     options: RunOptions,
     clips: pd.DataFrame,
     logits: NDArray[np.float32],
-    class_index: int,
+    classes: Mapping[str, int],
     split: Split,
     facts: Mapping[str, Any],
     skipped: Sequence[Mapping[str, str]],
@@ -35,7 +35,8 @@ def summarize(
     clips : DataFrame
         A row per clip, with ``video`` and ``label``.
     logits : (clips, K) float32
-    class_index : int
+    classes : mapping
+        Position among the logits of each explained class.
     split : Split
     facts : mapping
         ``num_tested``, ``cluster_ami``, ``gradient_cosine``, ``null_saturation`` and, where effects were
@@ -43,17 +44,17 @@ def summarize(
     skipped : sequence of mapping
         ``video`` and ``reason`` of each video that could not be used.
     """
-    mine = (clips["label"] == options.target_class).to_numpy()
-    correct = logits[mine].argmax(axis=1) == class_index
-    probability = softmax(logits[mine].astype(np.float64), axis=1)[:, class_index]
+    explained = {label: _class_facts(clips, logits, label, index) for label, index in classes.items()}
+    mine = explained[options.target_class]
     found: dict[str, Any] = {
         "target_class": options.target_class,
         "num_videos": int(clips["video"].nunique()),
-        "num_target_videos": int(clips.loc[mine, "video"].nunique()),
+        "num_target_videos": mine["num_videos"],
         "num_clips": len(clips),
-        "num_target_clips": int(mine.sum()),
-        "accuracy": float(correct.mean()),
-        "probability": float(probability.mean()),
+        "num_target_clips": mine["num_clips"],
+        "accuracy": mine["accuracy"],
+        "probability": mine["probability"],
+        "classes": explained,
         "lowest_p": lowest_p(options.scores.num_permutations),
         "split": _split_name(split),
         **facts,
@@ -61,6 +62,20 @@ def summarize(
         "versions": _versions(),
     }
     return {**found, "warnings": _warnings(found)}
+
+
+def _class_facts(
+    clips: pd.DataFrame, logits: NDArray[np.float32], label: str, class_index: int
+) -> dict[str, Any]:
+    """How well the network knows one class."""
+    mine = (clips["label"] == label).to_numpy()
+    probability = softmax(logits[mine].astype(np.float64), axis=1)[:, class_index]
+    return {
+        "num_videos": int(clips.loc[mine, "video"].nunique()),
+        "num_clips": int(mine.sum()),
+        "accuracy": float((logits[mine].argmax(axis=1) == class_index).mean()),
+        "probability": float(probability.mean()),
+    }
 
 
 def _split_name(split: Split) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,14 @@ def opened(
 
 def _is_inside(url: str, path: Path) -> bool:
     return url.startswith(("data:", "blob:", path.resolve().parent.as_uri()))
+
+
+def until(page: Any, condition: str, *, seconds: float = 30) -> None:
+    """Wait for a JavaScript condition; Playwright's own way needs ``eval``, which the pages forbid."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, f"waited {seconds} s for {condition}"
+        page.wait_for_timeout(20)
 
 
 def fits_the_width(page: Any) -> bool:

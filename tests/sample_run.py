@@ -81,9 +81,42 @@ def make_run(
     run.write_table("concepts", _concepts(regions))
     run.write_table("scores", _scores(target_class))
     run.write_table("evaluation", _evaluation())
-    run.write_cavs({f"concept_{name:02d}": np.eye(5, dtype=np.float32)[name][None] for name in CONCEPTS})
+    directions = np.eye(5, dtype=np.float32)
+    directions[0] = (0.75**0.5, 0, 0, 0, 0.5)  # concept 0 lies near concept 4
+    run.write_cavs({f"concept_{name:02d}": directions[name][None] for name in CONCEPTS[:3]})
     run.write_centers(np.eye(5), np.full(5, 2.0))
     return RunFolder(folder)
+
+
+def make_matrix(run: RunFolder) -> None:
+    """Add the matrix of two concepts and two classes."""
+    rows = [
+        {
+            "concept": concept,
+            "class_name": class_name,
+            "status": "accepted" if effect > 1 else "not_significant",
+            "num_regions": 12,
+            "retention": 0.8,
+            "cav_accuracy_p": 0.005,
+            "region_effect": effect,
+            "low": effect - 0.5,
+            "high": effect + 0.5,
+            "effect_deletion": effect,
+            "effect_insertion": effect,
+            "raw_times_retention": 0.02,
+            "tcav_sign": 1.0,
+            "tcav_magnitude": 0.001,
+            "p_value": 0.015625,
+            "q_value": 0.03125,
+        }
+        for concept, class_name, effect in (
+            (4, str(run.summary["target_class"]), 2.0),
+            (4, "another class", -1.0),
+            (0, str(run.summary["target_class"]), -0.25),
+            (0, "another class", 0.5),
+        )
+    ]
+    run.write_table("matrix", pd.DataFrame(rows))
 
 
 def _write_clips(run: RunFolder, clips: list[SegmentedClip]) -> None:

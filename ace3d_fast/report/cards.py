@@ -10,6 +10,7 @@ from typing import Any
 
 from ace3d_fast.report.clips import AnimatedClip, animate_region
 from ace3d_fast.report.facts import Fact, concept_bounds, concept_name, headline, rows_of
+from ace3d_fast.report.neighbours import nearest_concepts
 from ace3d_fast.report.records import RunRecords
 from ace3d_fast.report.words import (
     MISSING,
@@ -26,7 +27,8 @@ from ace3d_fast.types import ClipSampling
 NUM_EXAMPLES = {"accepted": 8, "not_significant": 8, "context": 4, "rejected": 4}
 SIDES_PX = {"accepted": 192, "not_significant": 192, "context": 128, "rejected": 128}
 MAX_CLIP_BYTES = 56_000
-MAX_TOTAL_BYTES = 6_000_000
+MAX_TOTAL_BYTES = 4_500_000
+SORTED_BY = ("prevalence", "retention", "cav_accuracy", "motion_dependence", "num_videos")
 WHOLE_VIDEO_FPS = 25.0  # the published way decodes every frame, whatever the rate of the file
 
 Row = Mapping[str, Any]
@@ -40,15 +42,18 @@ class Example:
     clip: AnimatedClip
     video: str
     file: str
+    seconds: float
     time: str
     details: str
 
 
 @dataclass(frozen=True)
 class ConceptCard:
-    """What the report shows about one concept."""
+    """What the report shows about one concept; ``sort_values`` are None where nothing was computed."""
 
+    concept: int
     name: str
+    given_name: str
     anchor: str
     status: str
     reason: str
@@ -58,6 +63,8 @@ class ConceptCard:
     q_value: str
     num_videos: int
     videos: str
+    nearest: list[tuple[int, str]]
+    sort_values: dict[str, float | None]
     facts: list[Fact]
     examples: list[Example]
 
@@ -79,18 +86,36 @@ def concept_cards(run: RunRecords) -> list[ConceptCard]:
         for region in regions
     }
     examples = draw_examples(run, sides)
+    names, nearest, prevalence = run.names, nearest_concepts(run), _prevalence(run)
     return [
-        _card(run, row, [examples[region] for region in regions])
+        _card(
+            run,
+            {**row, "prevalence": prevalence.get(int(row["concept"]), 0.0)},
+            names.get(int(row["concept"]), ""),
+            nearest.get(int(row["concept"]), []),
+            [examples[region] for region in regions],
+        )
         for row, regions in zip(concepts, wanted, strict=True)
     ]
 
 
-def _card(run: RunRecords, row: Row, examples: list[Example]) -> ConceptCard:
+def _prevalence(run: RunRecords) -> dict[int, float]:
+    """Share of the class's clips that hold a region of each concept."""
+    mine = run.regions[run.regions["label"] == run.summary["target_class"]]
+    held = mine.groupby("concept")["clip_id"].nunique() / max(1, mine["clip_id"].nunique())
+    return {int(concept): float(share) for concept, share in held.items()}
+
+
+def _card(
+    run: RunRecords, row: Row, given_name: str, nearest: list[tuple[int, float]], examples: list[Example]
+) -> ConceptCard:
     bounds = concept_bounds(run, row["concept"])
     ranks = headline(run)
     ends = [ranks.write(end) for end in bounds.get(ranks.score, ())]
     return ConceptCard(
+        concept=int(row["concept"]),
         name=concept_name(row["concept"]),
+        given_name=given_name,
         anchor=f"concept-{row['concept']}",
         status=str(row["status"]),
         reason=str(row["reason"] or ""),
@@ -100,6 +125,12 @@ def _card(run: RunRecords, row: Row, examples: list[Example]) -> ConceptCard:
         q_value=probability(row[f"{ranks.test}_value"]),
         num_videos=int(row["num_videos"]),
         videos=count(row["num_videos"], "video"),
+        nearest=[(other, decimal(cosine)) for other, cosine in nearest],
+        sort_values={
+            "effect": _number(row[ranks.score]),
+            "q": _number(row[f"{ranks.test}_value"]),
+            **{name: _number(row.get(name)) for name in SORTED_BY},
+        },
         facts=_card_facts(row, bounds),
         examples=examples,
     )
@@ -127,17 +158,31 @@ def _card_facts(row: Row, bounds: Bounds) -> list[Fact]:
         score("TCAV sign", "tcav_sign", decimal),
         score("TCAV magnitude", "tcav_magnitude", significant),
         Fact("CAV accuracy", percent(row["cav_accuracy"]), accuracy_p),
+        Fact("Motion dependence", decimal(row.get("motion_dependence")), _motion_note(row)),
+        Fact("Prevalence", percent(row["prevalence"]), "of the class's clips"),
+        Fact("Recurrence", decimal(row.get("recurrence"))),
         Fact("Regions, clips", f"{int(row['num_regions'])}, {int(row['num_clips'])}"),
         Fact("Largest video's share", percent(row["largest_video_share"])),
     ]
     return [fact for fact in facts if fact.value != MISSING]
 
 
+def _motion_note(row: Row) -> str:
+    """The margin lost when the frames inside the regions are frozen, shuffled or reversed."""
+    lost = {"frozen": "drop_frozen", "shuffled": "drop_shuffled", "reversed": "drop_reversed"}
+    known = [f"{word} {signed(row[name])}" for word, name in lost.items() if is_known(row.get(name))]
+    return ", ".join(known)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if is_known(value) else None
+
+
 def draw_examples(run: RunRecords, sides: Mapping[int, int]) -> dict[int, Example]:
     """Animate each region at its size in pixels, reading each clip once."""
     table = run.regions
     rows = rows_of(table[table["region"].isin(sides)].sort_values(["video", "clip", "region"]))
-    fps = _frames_per_second(run)
+    fps = frames_per_second(run)
     max_bytes = min(MAX_CLIP_BYTES, MAX_TOTAL_BYTES // max(1, len(sides)))
     examples = {}
     for (video, clip), members in groupby(rows, key=lambda row: (str(row["video"]), int(row["clip"]))):
@@ -150,13 +195,15 @@ def draw_examples(run: RunRecords, sides: Mapping[int, int]) -> dict[int, Exampl
                 ),
                 video=video,
                 file=PurePosixPath(video).name,
+                seconds=float(row["start_seconds"]),
                 time=f"{float(row['start_seconds']):.1f} s",
                 details=_region_details(row),
             )
     return examples
 
 
-def _frames_per_second(run: RunRecords) -> float:
+def frames_per_second(run: RunRecords) -> float:
+    """Frames a second of the stored clips."""
     config = run.config
     if config["backend"] == "reference" and config["preset"] == "stce":
         return WHOLE_VIDEO_FPS

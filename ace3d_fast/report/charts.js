@@ -22,13 +22,13 @@ const aceCharts = (() => {
     const themed = axes.map((name) => [name, { ...base[name.replace(/\d+$/, "")], ...layout[name] }]);
     return { ...base, ...layout, ...Object.fromEntries(themed) };
   };
-  const draw = () => {
+  const redraw = () => {
     for (const chart of charts) {
       const { data, layout } = figures[chart.dataset.figure];
       Plotly.react(chart, data, merged(layout), { displayModeBar: false, responsive: true });
     }
   };
-  draw();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  return charts;
+  redraw();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  return Object.assign(charts, { figures, redraw });
 })();

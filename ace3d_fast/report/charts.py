@@ -126,7 +126,7 @@ def score_chart(run: RunRecords) -> Chart | None:
                     "thickness": 2,
                 },
                 "marker": {"size": 11, "color": color},
-                "hovertemplate": "%{x:.2f}",
+                "hovertemplate": "%{y}: %{x:.2f}<extra></extra>",
             }
         )
     layout = {
@@ -142,6 +142,7 @@ def score_chart(run: RunRecords) -> Chart | None:
         "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
         "margin": {"l": 20, "r": 12, "t": 36, "b": 48},
         "height": 110 + 30 * len(concepts),
+        "meta": {"concepts": [int(row["concept"]) for row in concepts]},
     }
     figure = {"data": traces, "layout": layout}
     return Chart("scores", f"{ranks.label} of each concept", "", figure, [], [])

@@ -133,7 +133,7 @@ def verdict(run: RunRecords) -> Verdict:
     facts = [
         Fact("Accuracy on the class", percent(summary["accuracy"]), _mean_probability(summary)),
         Fact("Concepts accepted", f"{num_accepted} of {num_tested} tested", _other_statuses(numbers)),
-        _smallest_p(run, rule),
+        Fact("Lowest q", *_lowest_q(run, rule)),
         Fact("Videos", f"{summary['num_target_videos']} of {summary['num_videos']}", of_class),
         Fact("Split", str(summary.get("split", MISSING)), "of videos that discover, fit and score"),
         Fact(
@@ -143,11 +143,14 @@ def verdict(run: RunRecords) -> Verdict:
     return Verdict(target, network, concepts, num_accepted > 0, facts)
 
 
-def _smallest_p(run: RunRecords, rule: str) -> Fact:
-    """What the number of permutations limits; a t-test has no such limit."""
+def _lowest_q(run: RunRecords, rule: str) -> tuple[str, str]:
+    """The lowest q of a tested concept, beside what decides; permutations limit how low p can be."""
+    known = [float(value) for value in run.concepts["q_value"] if is_known(value)]
     if run.config["scores"]["test"] == "paired_t":
-        return Fact("Test", "paired t", f"accepted at {rule}")
-    return Fact("Lowest attainable p", probability(run.summary.get("lowest_p")), f"accepted at {rule}")
+        note = f"paired t-test; accepted at {rule}"
+    else:
+        note = f"accepted at {rule}; p is {probability(run.summary.get('lowest_p'))} at least"
+    return probability(min(known, default=None)), note
 
 
 def _mean_probability(summary: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from ace3d_fast.types import SegmentedClip
 
@@ -40,6 +41,26 @@ class RunRecords(Protocol):
     @property
     def evaluation(self) -> pd.DataFrame:
         """One row for each curve, order and number of concepts."""
+
+    @property
+    def matrix(self) -> pd.DataFrame | None:
+        """One row for each concept and class, where the vocabulary is shared."""
+
+    @property
+    def controls(self) -> pd.DataFrame | None:
+        """One row for each trial of the explanation, where they were asked for."""
+
+    @property
+    def cavs(self) -> dict[str, NDArray[Any]]:
+        """Directions of each tested concept: ``concept_<nn>`` (sets, C)."""
+
+    @property
+    def key(self) -> str:
+        """Tells this run from others."""
+
+    @property
+    def names(self) -> dict[int, str]:
+        """What people call the concepts."""
 
     @property
     def report_path(self) -> Path:
