@@ -44,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
         "video", "vocabulary", "described", "evaluation", "controls", "trials", "compat",
     },
     "compat": {"ops", "learn", "models", "store"},
+    "__main__": {"cli"},
     "cli": {
         "api", "comparison", "planted_benchmark", "pipeline", "stages", "ops", "video", "models", "store",
         "report", "new_video", "estimate", "run_comparison", "quiz",

@@ -118,3 +118,9 @@ def test_segment_of_a_text_file_is_one_line(tmp_path):
     assert len(result.stderr.splitlines()) == 1
     assert "notes.mp4 to be a video" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "ace3d_fast", "--version"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert said == f"ace3d-fast {__version__}\n"
