@@ -21,6 +21,7 @@ from ace3d_fast.errors import InputError, expected
 from ace3d_fast.estimate import RunEstimate, estimate_run
 from ace3d_fast.models.registry import find_entry
 from ace3d_fast.pipeline import run_pipeline
+from ace3d_fast.regions.source import RegionSource
 from ace3d_fast.store import RunFolder
 from ace3d_fast.types import Precision, Progress
 
@@ -49,6 +50,7 @@ def explain(
     size: int | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    regions: str | Path | RegionSource | None = None,
     num_regions: Sequence[int] | None = None,
     quality: Quality | None = None,
     num_clusters: int | None = None,
@@ -95,6 +97,9 @@ def explain(
         Frames of a clip, their rate per second, short side in pixels before the central square of
         ``size`` pixels is cut, normalisation of pixels in [0, 1] (one value, or one per channel); by
         default the registry entry's.
+    regions : str, path or RegionSource, optional
+        Other regions than ``supervoxels``: ``grid:TxHxW``, ``flow:N``, a folder of label files
+        (`ace3d_fast.regions.files`), or a source of your own.
     num_regions : sequence of int, optional
         Resolutions of the supervoxels, by default 15, 50, 80.
     quality : {"standard", "high"}, optional
@@ -143,6 +148,7 @@ def explain(
         size=size,
         mean=mean,
         std=std,
+        regions=regions,
         num_regions=num_regions,
         quality=quality,
         num_clusters=num_clusters,
@@ -152,7 +158,8 @@ def explain(
         controls=controls,
         seed=seed,
     )
-    return run_pipeline(options, out, module=module, progress=progress)
+    source = None if regions is None or isinstance(regions, str | Path) else regions
+    return run_pipeline(options, out, module=module, regions=source, progress=progress)
 
 
 def run_options(
@@ -174,6 +181,7 @@ def run_options(
     size: int | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    regions: str | Path | RegionSource | None = None,
     num_regions: Sequence[int] | None = None,
     quality: Quality | None = None,
     num_clusters: int | None = None,
@@ -229,6 +237,9 @@ def run_options(
     if features is not None:
         options = replace(options, features=replace(options.features, mode=features))
     segment = replace(options.segment, quality=quality or options.segment.quality)
+    if regions is not None:
+        named = isinstance(regions, str | Path)
+        segment = replace(segment, regions=str(regions) if named else type(regions).__name__)
     if num_regions is not None:
         segment = replace(segment, num_regions=tuple(num_regions))
     options = replace(options, segment=segment)

@@ -26,7 +26,8 @@ class SegmentOptions:
 
     ``frame_distance_px``: two frames count as so many pixels apart; more makes supervoxels shorter. A video
     of things that move ``v`` pixels a second, at ``fps``, suggests ``v / fps``. ``quality``: "high" follows
-    boundaries better for up to twice the time.
+    boundaries better for up to twice the time. ``regions``: other regions than supervoxels, as
+    `ace3d_fast.regions.source.open_source` names them; the size filter and the duplicates are the same.
     """
 
     num_regions: tuple[int, ...] = (15, 50, 80)
@@ -36,6 +37,7 @@ class SegmentOptions:
     min_volume_share: float = 0.001
     max_jaccard: float = 0.5
     quality: Quality = "standard"
+    regions: str = "supervoxels"
 
     def __post_init__(self) -> None:
         if not self.num_regions or min(self.num_regions) < 1:

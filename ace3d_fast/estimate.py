@@ -137,7 +137,8 @@ def estimate_run(
     progress.finish()
     progress.start("try a clip", None)
     network = ready.network
-    steps = Steps(options, RunFolder("."), network, ready.classes, Stopwatch(), SilentProgress())
+    quiet = SilentProgress()
+    steps = Steps(options, RunFolder("."), network, ready.classes, Stopwatch(), quiet, ready.regions)
     sample = _try_clip(steps, [v for v in ready.videos if v.id in set(videos["video"])])
     progress.finish()
     mine = videos[videos["label"].isin(list(ready.classes))]

@@ -11,12 +11,14 @@ from torch import nn
 from ace3d_fast import __version__
 from ace3d_fast.config import RunOptions
 from ace3d_fast.controls import pooled_against_masked, sampled_regions
+from ace3d_fast.errors import InputError, expected
 from ace3d_fast.evaluation import evaluate_run, measure_run_motion
 from ace3d_fast.learn.splits import MIN_VIDEOS, split_videos
 from ace3d_fast.models.labels import read_labels
 from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.registry import find_entry
+from ace3d_fast.regions.source import RegionSource, open_source
 from ace3d_fast.report import write_report
 from ace3d_fast.stages.clips import check_videos
 from ace3d_fast.steps import Steps
@@ -31,14 +33,18 @@ from ace3d_fast.vocabulary import plan_vocabulary, score_vocabulary
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run begins with: its videos, the network, and the logits of the classes that are explained."""
+    """What a run begins with: its videos, the network, the logits of the classes that are explained, and
+    the source of other regions than supervoxels."""
 
     videos: list[Video]
     network: Network
     classes: dict[str, int]
+    regions: RegionSource | None
 
 
-def prepare(options: RunOptions, module: nn.Module | None = None) -> Prepared:
+def prepare(
+    options: RunOptions, module: nn.Module | None = None, regions: RegionSource | None = None
+) -> Prepared:
     """List the videos and load the network: everything that can be wrong before a video is decoded.
 
     Raises
@@ -46,6 +52,10 @@ def prepare(options: RunOptions, module: nn.Module | None = None) -> Prepared:
     InputError
         Options, videos or network that cannot be used.
     """
+    regions = regions or open_source(options.segment.regions, options.sampling)
+    if regions is not None and options.whole_videos:
+        fact = f"{options.segment.regions} with preset stce on the reference backend"
+        raise InputError(expected("run", "regions", "to be supervoxels where clips are whole videos", fact))
     listed = list_videos(options.videos)
     shared = options.concepts.vocabulary == "shared"
     videos = choose_videos(listed, options.target_class, shared=shared)
@@ -64,11 +74,16 @@ def prepare(options: RunOptions, module: nn.Module | None = None) -> Prepared:
         precision=options.precision,
         input_shape=(sampling.num_frames, sampling.crop_px),
     )
-    return Prepared(videos, network, _explained(options, network, videos))
+    return Prepared(videos, network, _explained(options, network, videos), regions)
 
 
 def run_pipeline(
-    options: RunOptions, out: Path | str, *, module: nn.Module | None = None, progress: Progress | None = None
+    options: RunOptions,
+    out: Path | str,
+    *,
+    module: nn.Module | None = None,
+    regions: RegionSource | None = None,
+    progress: Progress | None = None,
 ) -> RunFolder:
     """Explain one class of a network by concepts, and write the run to ``out``.
 
@@ -79,6 +94,8 @@ def run_pipeline(
         A new or empty folder, or one that holds a run of the same options, which is replaced.
     module : torch.nn.Module, optional
         The network; by default ``options.model`` is loaded.
+    regions : RegionSource, optional
+        By default what ``options.segment.regions`` names.
     progress : Progress, optional
 
     Returns
@@ -95,10 +112,10 @@ def run_pipeline(
     watch = Stopwatch()
     config = {**options.to_dict(), "version": __version__}
     path = check_out(out, config)
-    ready = prepare(options, module)
+    ready = prepare(options, module, regions)
     videos, network, classes = ready.videos, ready.network, ready.classes
     with Workplace(path) as run:
-        steps = Steps(options, run, network, classes, watch, progress)
+        steps = Steps(options, run, network, classes, watch, progress, ready.regions)
         described = steps.describe(videos)
         splits = steps.split(described)
         split = splits[options.target_class]

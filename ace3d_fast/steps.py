@@ -24,6 +24,7 @@ from ace3d_fast.learn.splits import Split, cross_fit, split_videos
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.probe import Fill, Probe
 from ace3d_fast.ops import reference
+from ace3d_fast.regions.source import RegionSource
 from ace3d_fast.stages.cavs import fit_concept_cavs, member_retention, retention
 from ace3d_fast.stages.clips import check_videos, sample_clips
 from ace3d_fast.stages.concepts import Concepts, find_concepts
@@ -63,7 +64,8 @@ class Steps:
     """The steps of one run, each one stage fed from the records of those before it.
 
     ``classes`` are those that are explained, with the positions of their logits: the target class, and with
-    a shared vocabulary the others that have enough videos.
+    a shared vocabulary the others that have enough videos. ``regions``: the source of other regions than
+    supervoxels.
     """
 
     options: RunOptions
@@ -72,6 +74,7 @@ class Steps:
     classes: dict[str, int]
     watch: Stopwatch
     progress: Progress
+    regions: RegionSource | None = None
 
     @contextmanager
     def stage(self, name: str, words: str) -> Iterator[None]:
@@ -159,7 +162,11 @@ class Steps:
             where = slice(part.start, part.stop)
             there = None if frames is None else frames[where]
             return cut_supervoxels(
-                block.clips[where], self.options.segment, backend=self._backend, frames=there
+                block.clips[where],
+                self.options.segment,
+                backend=self._backend,
+                frames=there,
+                source=self.regions,
             )
 
         size = len(block.clips)

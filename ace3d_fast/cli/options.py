@@ -136,6 +136,14 @@ NumRegions = Annotated[
         rich_help_panel=_METHOD,
     ),
 ]
+RegionsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="R",
+        help="Instead of supervoxels: grid:TxHxW, flow:N, or a folder of label files.",
+        rich_help_panel=_METHOD,
+    ),
+]
 QualityOption = Annotated[Quality | None, typer.Option(help=QUALITY_HELP, rich_help_panel=_METHOD)]
 NumClusters = Annotated[
     int | None,

@@ -24,6 +24,7 @@ from ace3d_fast.new_video.overlay import choose_paint, concept_colors, paint_fra
 from ace3d_fast.new_video.page import write_explain_page
 from ace3d_fast.new_video.readings import Reader, Reading
 from ace3d_fast.new_video.totals import Totals
+from ace3d_fast.regions.source import open_source
 from ace3d_fast.stages.clips import sample_clips
 from ace3d_fast.steps import Steps
 from ace3d_fast.stopwatch import Stopwatch
@@ -156,7 +157,8 @@ def _read(
     """Read the video, and write tables and overlay as it goes."""
     options = learned.options
     classes = {options.target_class: network.class_index(options.target_class)}
-    steps = Steps(options, part, network, classes, watch, progress)
+    source = open_source(options.segment.regions, options.sampling)
+    steps = Steps(options, part, network, classes, watch, progress, source)
     reader = Reader(learned, steps.probe(), steps.class_index, num_removed)
     totals = Totals(learned.statuses, "logit_drop" if num_removed else "logit_estimate")
     colors = concept_colors(list(learned.statuses))

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from ace3d_fast import ops
 from ace3d_fast.config import FeatureOptions
@@ -125,7 +126,7 @@ def _pooled(
     Without ``pool`` only logits and the gradient of the whole clip are found; the rest is NaN.
     """
     frames = torch.stack([clip.clip.network_frames for clip, _ in chunk])
-    labels = torch.stack([clip.network_labels for clip, _ in chunk])
+    labels = pad_sequence([clip.network_labels for clip, _ in chunk], True, -1)  # clips may differ in maps
     num_regions = max(clip.num_regions for clip, _ in chunk)
     starts = range(0, max(frames.shape[1] - num_frames, 0) + 1, num_frames)
     windows = []

@@ -1,0 +1,1 @@
+"""Regions other than supervoxels: label files, tubelet grids, segments of optical flow."""
