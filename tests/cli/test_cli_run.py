@@ -41,7 +41,8 @@ def test_every_option_reaches_the_library(calls):
         "--seed 3 --clip-frames 4 "
         "--clip-fps 2.5 --resize 182 --size 160 --mean 0.45 --std 0.2,0.3,0.4 --preset stce "
         "--backend reference --features pooled --num-regions 15,50 --num-clusters 7 "
-        "--forwards-per-concept 12 --clusters nmf --vocabulary shared --quality high --controls"
+        "--forwards-per-concept 12 --clusters nmf --vocabulary shared --quality high --regions grid:2x4x4 "
+        "--controls"
     )
     result = invoke(*REQUIRED, *options.split())
     assert result.exit_code == 0
@@ -73,6 +74,7 @@ def test_every_option_reaches_the_library(calls):
         "clusters": "nmf",
         "vocabulary": "shared",
         "quality": "high",
+        "regions": "grid:2x4x4",
         "controls": True,
     }
 
