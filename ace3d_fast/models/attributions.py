@@ -6,12 +6,15 @@ nothing but the fill.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from ace3d_fast.models.grids import Pathway
 from ace3d_fast.models.network import Network
+from ace3d_fast.models.pathways import pathway_sizes, pool_pathways
 from ace3d_fast.models.probe import fill_frames
-from ace3d_fast.ops import region_pool
 from ace3d_fast.types import SegmentedClip
 
 SLOPES = ("gradient", "margin", "integrated_gradients")
@@ -59,24 +62,24 @@ def region_attributions(network: Network, clip: SegmentedClip, class_index: int)
     """
     frames = clip.clip.network_frames
     way, slopes = clip_slopes(network, frames, class_index)
-    activation = network.forward(network.prepare(frames[None])).activation[0].cpu()
+    outputs = network.forward(network.prepare(frames[None]))
     weights = slopes["gradient"].mean((1, 2, 3), keepdim=True)
-    maps = {
-        "gradient_x_activation": (slopes["gradient"] * way).sum(0),
-        "margin_x_activation": (slopes["margin"] * way).sum(0),
-        "integrated_gradients": (slopes["integrated_gradients"] * way).sum(0),
-        "grad_cam": (weights * activation).sum(0).relu(),
+    products = {
+        "gradient_x_activation": slopes["gradient"] * way,
+        "margin_x_activation": slopes["margin"] * way,
+        "integrated_gradients": slopes["integrated_gradients"] * way,
     }
-    return {name: _sum_under_regions(values, clip) for name, values in maps.items()}
+    found = {name: _sum_under_regions(cells, clip, outputs.pathways) for name, cells in products.items()}
+    cam = (weights * outputs.activation[0].cpu()).sum(0, keepdim=True).relu()
+    return {**found, "grad_cam": _sum_under_regions(cam, clip, (Pathway(1, 1),))}
 
 
-def _sum_under_regions(values: Tensor, clip: SegmentedClip) -> Tensor:
-    """(R,): ``values`` (T', H', W') summed over each region's share of the cells."""
-    labels = clip.network_labels
-    sums = torch.zeros(clip.num_regions)
-    cells = values.numel() / labels[0].numel()
-    for resolution in labels:
-        means = region_pool(values[None, None].contiguous(), resolution[None].contiguous(), clip.num_regions)
-        sizes = torch.bincount(resolution.flatten() + 1, minlength=clip.num_regions + 1)[1:]
-        sums += means[0, :, 0] * sizes * cells
-    return sums
+def _sum_under_regions(cells: Tensor, clip: SegmentedClip, pathways: Sequence[Pathway]) -> Tensor:
+    """(R,): ``cells`` (C, T', H', W') summed over channels and over each region's share of the cells."""
+    parts = torch.split(cells, [pathway.num_channels for pathway in pathways])
+    maps = torch.stack([part.sum(0) for part in parts])[None]
+    pathways = [Pathway(1, pathway.frame_stride) for pathway in pathways]
+    labels = clip.network_labels[None].contiguous()
+    means = pool_pathways(maps, labels, clip.num_regions, pathways)
+    cell_voxels = labels[0, 0].numel() / cells[0].numel()
+    return (means * pathway_sizes(labels, clip.num_regions, pathways) / cell_voxels)[0].sum(1)

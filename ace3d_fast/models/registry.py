@@ -45,11 +45,11 @@ class ModelEntry:
 
 def entries() -> dict[str, ModelEntry]:
     """All registered networks by name."""
+    from ace3d_fast.models.pytorchvideo_zoo import PYTORCHVIDEO
     from ace3d_fast.models.torchvision_zoo import TORCHVISION
     from ace3d_fast.models.transformers_zoo import TRANSFORMERS
-    from ace3d_fast.models.zoo import ZOO
 
-    return {entry.name: entry for entry in (_planted(), *ZOO, *TORCHVISION, *TRANSFORMERS)}
+    return {entry.name: entry for entry in (_planted(), *PYTORCHVIDEO, *TORCHVISION, *TRANSFORMERS)}
 
 
 def find_entry(spec: str) -> ModelEntry:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ace3d_fast.models.pytorchvideo_zoo import build_pytorchvideo_network
 from ace3d_fast.models.transformers_zoo import build_transformer
-from ace3d_fast.models.zoo import build_zoo_network
 
 NUM_CLASSES = 6
 
@@ -37,7 +37,7 @@ class Small:
 
 def _zoo(name: str, **options: Any) -> Callable[[], nn.Module]:
     def build() -> nn.Module:
-        module = build_zoo_network(name, **options)
+        module = build_pytorchvideo_network(name, **options)
         head = module.blocks[-1]
         if name.startswith("slowfast"):
             module.blocks[-2].pool = nn.ModuleList(nn.AdaptiveAvgPool3d(1) for _ in range(2))

@@ -14,9 +14,11 @@ import torch
 from families import FAMILIES, NUM_CLASSES, Small
 from torch import Tensor, nn
 
+from ace3d_fast import explain
 from ace3d_fast.config import FeatureOptions, SegmentOptions
 from ace3d_fast.errors import InputError
 from ace3d_fast.models import transformers_zoo
+from ace3d_fast.models.attributions import clip_slopes, region_attributions
 from ace3d_fast.models.grids import Layout, set_layouts, to_grid
 from ace3d_fast.models.layers import list_layers
 from ace3d_fast.models.load import load_module
@@ -26,7 +28,7 @@ from ace3d_fast.models.registry import KINETICS, entries, find_entry
 from ace3d_fast.stages.features import describe_regions
 from ace3d_fast.stages.supervoxels import cut_supervoxels
 from ace3d_fast.types import Clip, SegmentedClip, Video
-from ace3d_fast.video.planted import CLASSES, make_clip
+from ace3d_fast.video.planted import CLASSES, make_clip, write_planted_videos
 
 NEEDS = {"videomae": "transformers", "timesformer": "transformers", "vivit": "transformers"}
 
@@ -65,10 +67,37 @@ def test_it_explains_a_planted_clip(family):
     # The regions fill the clip, so their parts of the gradient make up the whole.
     np.testing.assert_allclose(found.region_gradients.sum(0), found.gradient, atol=1e-4, rtol=1e-3)
 
+    shares = region_attributions(network, cut[0], 2)["gradient_x_activation"]
+    way, slopes = clip_slopes(network, cut[0].clip.frames, 2)
+    torch.testing.assert_close(shares.sum(), (slopes["gradient"] * way).sum(), atol=1e-3, rtol=1e-3)
+
     probe = Probe(network, family.num_frames)
     everything = [range(cut[0].num_regions)]
     np.testing.assert_allclose(probe.alone(cut[0], everything).logits[0], found.logits, atol=1e-4)
     assert np.abs(probe.without(cut[0], [[0]])[0] - found.logits).max() > 1e-6
+
+
+@pytest.mark.parametrize("name", ["slowfast", "timesformer"])
+def test_a_whole_run_explains_it(name, tmp_path):
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+    family = FAMILIES[name]
+    videos = write_planted_videos(tmp_path, videos_per_class=6, seed=2)
+    run = explain(
+        [videos / CLASSES[0], *sorted((videos / CLASSES[1]).iterdir())[:3]],
+        target_class=CLASSES[0],
+        model="planted:net",  # the name of its classes and clips
+        module=family.make(),
+        layer=family.layer,
+        out=tmp_path / "run",
+        clip_frames=family.num_frames,
+        num_regions=[8],
+        num_clusters=2,
+        forwards_per_concept=4,
+    )
+    assert run.regions.loc[run.regions["label"] == CLASSES[0], "sensitivity"].notna().any()
+    assert run.concepts["region_effect"].notna().any()
+    assert all(cav.shape[1] == family.shape[0] for cav in run.cavs.values())
 
 
 def test_clips_of_a_batch_do_not_see_each_other(family):

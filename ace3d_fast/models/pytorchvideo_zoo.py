@@ -22,7 +22,7 @@ from ace3d_fast.types import ClipSampling
 SLOW_STRIDE = 4  # SlowFast's slow pathway sees every fourth frame
 
 
-def build_zoo_network(name: str, **options: Any) -> nn.Module:
+def build_pytorchvideo_network(name: str, **options: Any) -> nn.Module:
     """Build ``pytorchvideo.models.hub.<name>`` without weights; its outputs are logits.
 
     Raises
@@ -102,7 +102,7 @@ def _entry(
     convert: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] | None = None,
     **options: Any,
 ) -> ModelEntry:
-    build = partial(build_zoo_network, name, **options)
+    build = partial(build_pytorchvideo_network, name, **options)
     return ModelEntry(
         f"pytorchvideo:{name}", ClipSampling(*sampling), layers=layers, build=build, convert=convert
     )
@@ -123,7 +123,7 @@ SLOWFAST = (
 )
 
 # (frames, frames per second, short side, crop); fps = 30 / the sampling rate of training
-ZOO: tuple[ModelEntry, ...] = (
+PYTORCHVIDEO: tuple[ModelEntry, ...] = (
     _entry("slow_r50", (8, 3.75, 256, 224), RESNET),
     _entry("c2d_r50", (8, 3.75, 256, 224), POOLED_RESNET),
     _entry("i3d_r50", (8, 3.75, 256, 224), POOLED_RESNET),

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from ace3d_fast.errors import InputError
-from ace3d_fast.models import zoo
+from ace3d_fast.models import pytorchvideo_zoo as zoo
 from ace3d_fast.models.grids import to_grid
 from ace3d_fast.models.load import load_module
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.registry import entries, find_entry
 
-NAMES = [entry.name for entry in zoo.ZOO]
+NAMES = [entry.name for entry in zoo.PYTORCHVIDEO]
 
 
 def test_the_registry_knows_networks_by_name():
@@ -80,8 +80,8 @@ class Broken:
         if name.split(".")[0] == "torchvision":
             raise ImportError("operator torchvision::nms does not exist")
 sys.meta_path.insert(0, Broken())
-from ace3d_fast.models.zoo import build_zoo_network
-net = build_zoo_network("x3d_xs", head_activation=None)
+from ace3d_fast.models.pytorchvideo_zoo import build_pytorchvideo_network
+net = build_pytorchvideo_network("x3d_xs", head_activation=None)
 assert sum(p.numel() for p in net.parameters()) == 3_794_274
 assert not [name for name in sys.modules if name.startswith("torchvision")]
 """
@@ -93,7 +93,7 @@ assert not [name for name in sys.modules if name.startswith("torchvision")]
 def test_a_missing_pytorchvideo_is_told(monkeypatch):
     monkeypatch.setattr(zoo.importlib, "import_module", _without_pytorchvideo)
     with pytest.raises(InputError, match=r"pytorchvideo to be installed, got .*; pip install pytorchvideo"):
-        zoo.build_zoo_network("x3d_xs")
+        zoo.build_pytorchvideo_network("x3d_xs")
 
 
 def _without_pytorchvideo(name: str) -> object:
