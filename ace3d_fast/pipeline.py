@@ -18,6 +18,7 @@ from ace3d_fast.models.labels import read_labels
 from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.registry import find_entry
+from ace3d_fast.regions.folder import RegionFolder
 from ace3d_fast.regions.source import RegionSource, open_source
 from ace3d_fast.report import write_report
 from ace3d_fast.stages.clips import check_videos
@@ -60,6 +61,8 @@ def prepare(
     shared = options.concepts.vocabulary == "shared"
     videos = choose_videos(listed, options.target_class, shared=shared)
     check_videos(videos, options.target_class)
+    if isinstance(regions, RegionFolder):
+        regions.check(videos)
     mine = [video for video in videos if video.label == options.target_class]
     split_videos([v.id for v in mine], [v.group for v in mine], seed=options.seed)  # fails before decoding
     if module is None:

@@ -44,6 +44,17 @@ class RegionFolder:
             todo = "name a file <class>/<name> as the video"
             raise InputError(expected("regions", "a folder", "of label files", fact, todo))
 
+    def check(self, videos: Sequence[Video]) -> None:
+        """Check that each of ``videos`` has one label file, before any is decoded.
+
+        Raises
+        ------
+        InputError
+            Where one has none, or several.
+        """
+        for video in videos:
+            self._path(video)
+
     def label_clips(self, clips: Sequence[Clip], frames: Tensor | None = None) -> Sequence[Tensor]:
         """See `ace3d_fast.regions.source.RegionSource`."""
         return [self._label(clip) for clip in clips]

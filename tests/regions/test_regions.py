@@ -390,6 +390,21 @@ def test_a_run_takes_its_regions_from_elsewhere(truth_folder, tmp_path, regions)
     assert run.report_path.is_file()
 
 
+def test_a_video_without_a_label_file_is_told_before_any_is_decoded(truth_folder, tmp_path, monkeypatch):
+    labels = shutil.copytree(truth_folder / "labels", tmp_path / "labels")
+    gone = max(labels.rglob("*.npz"))
+    gone.unlink()
+    monkeypatch.setattr("ace3d_fast.stages.clips.read_clips", None)
+    with pytest.raises(InputError, match=f"one label file for .*{gone.stem}.mp4 to exist, got none"):
+        explain(
+            truth_folder / "videos",
+            target_class=CLASSES[0],
+            model="planted:net",
+            out=tmp_path / "run",
+            regions=labels,
+        )
+
+
 def test_a_source_that_returns_something_else_is_refused():
     class Wrong:
         def label_clips(self, clips, frames=None):
