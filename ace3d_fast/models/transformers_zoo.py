@@ -22,6 +22,7 @@ FAMILIES = {  # family → (configuration, network with a head)
     "timesformer": ("TimesformerConfig", "TimesformerForVideoClassification"),
     "vivit": ("VivitConfig", "VivitForVideoClassification"),
 }
+CLASS_TOKEN_ALONE = ("timesformer", "vivit")  # all that their heads read: of the last block, no cell counts
 
 
 def build_transformer(family: str, **options: Any) -> nn.Module:
@@ -70,6 +71,8 @@ def adapt_transformer(module: nn.Module) -> nn.Module:
     size = _token_grid(module.config)
     layout = Layout(tokens=size, order="hwt") if family == "timesformer" else Layout(tokens=size)
     blocks = [name for name, part in module.named_modules() if type(part).__name__.endswith("Layer")]
+    if family in CLASS_TOKEN_ALONE:
+        blocks.pop()
     set_layouts(module, dict.fromkeys(blocks, layout))
     return module
 
@@ -113,8 +116,7 @@ def _entry(
     return ModelEntry(f"transformers:{name}", ClipSampling(*sampling), normalization, names, build=build)
 
 
-# (frames, frames per second, short side, crop); fps = 30 / the sampling rate of training on Kinetics. Of the
-# last layer the head reads the class token alone, or the mean of the tokens; so an earlier one is explained.
+# (frames, frames per second, short side, crop); fps = 30 / the sampling rate of training on Kinetics.
 TRANSFORMERS: tuple[ModelEntry, ...] = (
     _entry("videomae_base", (16, 7.5, 224, 224), IMAGENET, (8, 10)),
     _entry("timesformer_base", (8, 0.9375, 224, 224), KINETICS, (8, 10)),

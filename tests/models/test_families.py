@@ -246,6 +246,32 @@ def test_tokens_lie_where_they_look(name):
     assert {t for t, _, _ in where} == ({size[0] - 1} if size[0] == 4 else {6, 7})
 
 
+@pytest.mark.parametrize("name", ["timesformer", "vivit"])
+def test_of_the_last_block_only_the_class_token_counts(name):
+    """So none of its cells moves the logits, and it is no layer to explain."""
+    pytest.importorskip("transformers")
+    family = FAMILIES[name]
+    last = family.layer.replace(".1", ".2")
+    assert last not in {layer.name for layer in list_layers(family.make(), (8, 64), everything=True)}
+    network = cut_network(family, last)
+    with pytest.raises(InputError, match="to put out a grid"):
+        network.forward(torch.zeros(1, 3, 8, 64, 64))
+
+
+@pytest.mark.parametrize("name", ["videomae_base", "timesformer_base", "vivit_base_16x2"])
+def test_the_layers_of_an_entry_are_grids_at_its_size(name):
+    pytest.importorskip("transformers")
+    entry = find_entry(f"transformers:{name}")
+    with torch.device("meta"):
+        module = entry.build().eval()
+    clip = (entry.sampling.num_frames, entry.sampling.crop_px)
+    listed = {layer.name: layer for layer in list_layers(module, clip)}
+    for layer in entry.layers:
+        assert listed[layer].shape[0] == 768
+        assert listed[layer].shape[2:] == (14, 14)
+        assert listed[layer].nonlinear_above
+
+
 def find_layout_of(module: nn.Module) -> Layout:
     layouts: dict[str, Layout] = vars(module)["layouts"]
     (layout,) = set(layouts.values())
