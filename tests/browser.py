@@ -78,3 +78,12 @@ def fits_the_width(page: Any) -> bool:
     """Whether nothing sticks out at the side of the window."""
     wide: int = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     return wide <= 0
+
+
+def serious_faults(page: Any) -> list[tuple[str, str]]:
+    """What axe-core calls serious or critical, with the first element at fault."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+    return [(fault["id"], fault["nodes"][0]["html"][:150]) for fault in serious]

@@ -65,11 +65,11 @@ def explain(
 
 def _table(found: VideoExplanation) -> Table:
     """A row for each concept: how long it is there, its mean effect, and where it is strongest."""
+    from rich.markup import escape
     from rich.table import Table
 
     from ace3d_fast.cli.results import STYLES
     from ace3d_fast.new_video.page import EFFECT_NAMES, clock
-    from ace3d_fast.report.facts import concept_name
     from ace3d_fast.report.words import signed
 
     title = f"{found.num_clips} clips, {clock(found.num_seconds)}: {EFFECT_NAMES[found.totals.effect]}"
@@ -79,7 +79,7 @@ def _table(found: VideoExplanation) -> Table:
     for concept in found.totals.concepts:
         start, most = concept.moments[0] if concept.moments else (None, None)
         table.add_row(
-            concept_name(concept.concept),
+            escape(found.learned.name(concept.concept)),
             f"[{STYLES[concept.status]}]{concept.status.replace('_', ' ')}[/]",
             clock(concept.seconds),
             signed(concept.mean_effect),

@@ -43,10 +43,13 @@ class VideoExplanation:
     folder : Path
     totals : Totals
         Facts about the whole video, by concept.
+    learned : LearnedConcepts
+        The concepts of the run.
     """
 
     folder: Path
     totals: Totals
+    learned: LearnedConcepts
 
     @property
     def num_clips(self) -> int:
@@ -142,7 +145,7 @@ def explain_video(
         with watch.time("page"):
             write_explain_page(part.path, source.id, learned, totals)
         part.write_json("timings.json", watch.to_dict())
-    return VideoExplanation(folder, totals)
+    return VideoExplanation(folder, totals, learned)
 
 
 def _read(

@@ -14,6 +14,7 @@ from ace3d_fast.config import RunOptions
 from ace3d_fast.errors import InputError, RunFolderError, expected
 from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.network import Network
+from ace3d_fast.report.facts import concept_name
 from ace3d_fast.stages.concepts import nearest_concepts
 from ace3d_fast.store import RunFolder
 
@@ -35,6 +36,8 @@ class LearnedConcepts:
     reach : (num_clusters,) float64
     class_names : list of str
     network_digest : str
+    given_names : dict of int to str
+        What people call them.
     """
 
     options: RunOptions
@@ -44,6 +47,7 @@ class LearnedConcepts:
     reach: NDArray[np.float64]
     class_names: list[str]
     network_digest: str
+    given_names: dict[int, str]
 
     @classmethod
     def of(cls, run: RunFolder) -> LearnedConcepts:
@@ -76,7 +80,13 @@ class LearnedConcepts:
             found["reach"],
             list(run.summary["class_names"]),
             str(run.summary["network_digest"]),
+            run.names,
         )
+
+    def name(self, concept: int) -> str:
+        """How a concept is called: the name that was given to it with its number, or its number."""
+        given = self.given_names.get(concept)
+        return f"{given} ({concept})" if given else concept_name(concept)
 
     @property
     def statuses(self) -> dict[int, str]:

@@ -12,7 +12,6 @@ import numpy as np
 from ace3d_fast.new_video.learned import LearnedConcepts
 from ace3d_fast.new_video.overlay import Color, concept_colors
 from ace3d_fast.new_video.totals import Totals
-from ace3d_fast.report.facts import concept_name
 from ace3d_fast.report.shell import write_page
 from ace3d_fast.report.words import count, percent, seconds, signed
 
@@ -43,7 +42,7 @@ def write_explain_page(folder: Path, video: str, learned: LearnedConcepts, total
     rows = [
         Row(
             concept.concept,
-            concept_name(concept.concept),
+            learned.name(concept.concept),
             concept.status,
             _css(colors[concept.concept]),
             f"{clock(concept.seconds)} ({percent(concept.seconds / max(totals.end_seconds, 1e-9))})",
@@ -64,7 +63,7 @@ def write_explain_page(folder: Path, video: str, learned: LearnedConcepts, total
         FOLDER / "explain.html",
         styles=[FOLDER / "explain.css"],
         scripts=[FOLDER / "explain.js"],
-        data={"figures": {"timeline": _timeline(totals, target)}},
+        data={"figures": {"timeline": _timeline(totals, learned)}},
         with_plotly=True,
         video=video,
         target=target,
@@ -76,7 +75,7 @@ def write_explain_page(folder: Path, video: str, learned: LearnedConcepts, total
         num_clips=count(totals.num_clips, "clip"),
         probability=percent(_mean_probability(totals)),
         predicted=[(name, percent(spent / max(totals.end_seconds, 1e-9))) for name, spent in predicted[:3]],
-        strongest=_strongest(totals),
+        strongest=_strongest(totals, learned),
         effect=EFFECT_NAMES[totals.effect],
         is_measured=totals.effect == "logit_drop",
         clips_per_column=totals.effects.clips_per_column,
@@ -103,7 +102,7 @@ def _mean_probability(totals: Totals) -> float:
     return float((totals.probability.means[0] * lengths).sum() / max(float(lengths.sum()), 1e-9))
 
 
-def _strongest(totals: Totals) -> str:
+def _strongest(totals: Totals, learned: LearnedConcepts) -> str:
     """The accepted concept with the largest effect at one moment, in words."""
     found = [
         (concept.moments[0][1], concept)
@@ -115,7 +114,7 @@ def _strongest(totals: Totals) -> str:
     value, concept = max(found, key=lambda pair: pair[0])
     verb = "costs" if totals.effect == "logit_drop" else "is estimated to cost"
     return (
-        f"The strongest accepted concept is {concept_name(concept.concept)}: removing it {verb} "
+        f"The strongest accepted concept is {learned.name(concept.concept)}: removing it {verb} "
         f"{value:.2f} of the logit in the clip at {clock(concept.moments[0][0])}."
     )
 
@@ -124,14 +123,15 @@ def _height(totals: Totals) -> int:
     return 190 + 26 * len(totals.concepts)
 
 
-def _timeline(totals: Totals, target: str) -> dict[str, Any]:
+def _timeline(totals: Totals, learned: LearnedConcepts) -> dict[str, Any]:
     """Heat strips, one for each concept, below the probability of the class."""
     effects, areas = totals.effects.means, totals.areas.means
     known = np.isfinite(effects)
     limit = float(np.abs(effects[known]).max()) if known.any() else 1.0
     edges = [0.0, *np.round(totals.effects.ends_seconds, 3).tolist()]
     probability = _plain(totals.probability.means)[0]
-    names = [concept_name(concept.concept) for concept in totals.concepts]
+    target = _plotly_text(learned.options.target_class)
+    names = [_plotly_text(learned.name(concept.concept)) for concept in totals.concepts]
     heat = {
         "type": "heatmap",
         "x": edges,
@@ -156,7 +156,9 @@ def _timeline(totals: Totals, target: str) -> dict[str, Any]:
         "y": [*probability, probability[-1]],
         "yaxis": "y2",
         "line": {"color": "#2b7de0", "width": 2, "shape": "hv"},
-        "hovertemplate": "probability of " + _plotly_text(target) + " %{y:.0%}, %{x:.1f} s<extra></extra>",
+        "hovertemplate": "probability of "
+        + _plotly_text(learned.options.target_class)
+        + " %{y:.0%}, %{x:.1f} s<extra></extra>",
         "showlegend": False,
     }
     layout = {

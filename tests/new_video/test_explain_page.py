@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
-from browser import DESK, PHONE, fits_the_width, opened
+from browser import DESK, PHONE, fits_the_width, opened, serious_faults
 from small_run import TARGET
 
-from ace3d_fast import explain_video
+from ace3d_fast import RunFolder, explain_video
+from ace3d_fast.names import write_names
+
+
+@pytest.fixture
+def copied_run(few_run, tmp_path) -> RunFolder:
+    folder = tmp_path / "copy"
+    shutil.copytree(few_run.path, folder, ignore=shutil.ignore_patterns("explained", "clips"))
+    return RunFolder.open(folder)
+
 
 SECONDS = "document.getElementById('player').currentTime"
 
@@ -56,11 +67,20 @@ def test_a_moment_of_the_table_is_a_button(browser, path):
         assert page.evaluate(SECONDS) == pytest.approx(start, abs=0.1)
 
 
+def test_names_that_were_given_are_shown(few_run, copied_run, mixed_video, tmp_path):
+    concept = int(few_run.concepts["concept"].iloc[0])
+    write_names(copied_run.path, copied_run.key, {concept: "<i>checker</i>"})
+    page = explain_video(mixed_video, copied_run.path, out=tmp_path / "named", num_removed=0).page_path
+    assert f"&lt;i&gt;checker&lt;/i&gt; ({concept})" in page.read_text()
+    assert "<i>checker" not in page.read_text()
+
+
 @pytest.mark.parametrize(("size", "scheme"), [(DESK, "light"), (DESK, "dark"), (PHONE, "light")])
 def test_it_fits_the_screen_and_follows_dark(browser, path, size, scheme):
     with opened(browser, path, size=size, scheme=scheme) as page:
         page.wait_for_selector(".chart .nsewdrag")
         assert fits_the_width(page)
+        assert serious_faults(page) == []
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert background == {"light": "rgb(246, 247, 249)", "dark": "rgb(18, 20, 24)"}[scheme]
         assert TARGET in page.text_content(".verdict")

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from browser import DESK, PHONE, fits_the_width, opened
+from browser import DESK, PHONE, fits_the_width, opened, serious_faults
 from sample_run import make_run
 from scipy.stats import binom
 from typer.testing import CliRunner
@@ -218,6 +218,7 @@ def test_the_study_fits_the_screen(browser, run, tmp_path, size, scheme):
     with opened(browser, write_quiz(run, tmp_path / "quiz.html"), size=size, scheme=scheme) as page:
         page.click("#begin")
         assert fits_the_width(page)
+        assert serious_faults(page) == []
         page.click("#skip")
         assert page.text_content("#progress").startswith("Question 2")
 

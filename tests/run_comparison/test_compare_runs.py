@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from browser import DESK, PHONE, fits_the_width, opened
+from browser import DESK, PHONE, fits_the_width, opened, serious_faults
 from sample_run import CONCEPTS, SAMPLING, make_run
 from typer.testing import CliRunner
 
@@ -201,6 +201,7 @@ def test_the_page_shows_both_sides(browser, html, size, scheme):
     with opened(browser, html, size=size, scheme=scheme) as page:
         page.wait_for_selector(".chart .nsewdrag")
         assert fits_the_width(page)
+        assert serious_faults(page) == []
         assert page.locator(".pair").count() == 5
         first = page.locator(".pair").first
         assert "accepted in both" in first.inner_text()
