@@ -156,9 +156,7 @@ def _timeline(totals: Totals, learned: LearnedConcepts) -> dict[str, Any]:
         "y": [*probability, probability[-1]],
         "yaxis": "y2",
         "line": {"color": "#2b7de0", "width": 2, "shape": "hv"},
-        "hovertemplate": "probability of "
-        + _plotly_text(learned.options.target_class)
-        + " %{y:.0%}, %{x:.1f} s<extra></extra>",
+        "hovertemplate": f"probability of {target} %{{y:.0%}}, %{{x:.1f}} s<extra></extra>",
         "showlegend": False,
     }
     layout = {
