@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ace3d_fast.config import (
     Backend,
     ClusterMethod,
+    Engine,
+    Execution,
     FeatureMode,
     Preset,
     Quality,
@@ -59,6 +61,9 @@ def explain(
     forwards_per_concept: int | None = None,
     controls: bool = False,
     seed: int = 0,
+    engine: Engine = "local",
+    workers: int | None = None,
+    work_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> RunFolder:
     """Explain what a 3D ConvNet looks at in the videos of one class.
@@ -118,6 +123,14 @@ def explain(
         curves in the layer's space, randomised networks.
     seed : int
         Same seed, same input: same tables.
+    engine : {"local", "ray"}
+        Where workers are: processes of this machine, or actors of a Ray cluster (extra ``ray``).
+    workers : int, optional
+        Workers that describe videos, on one thread each; the tables are the same for any number of them. By
+        default this process does it, on all of torch's threads.
+    work_dir : path, optional
+        Folder that keeps finished work (described videos, clusters, effects) for other runs too; by default
+        it is kept beside ``out`` until the run is whole. Ray needs one that all machines share.
     progress : Progress, optional
 
     Returns
@@ -159,7 +172,8 @@ def explain(
         seed=seed,
     )
     source = None if regions is None or isinstance(regions, str | Path) else regions
-    return run_pipeline(options, out, module=module, regions=source, progress=progress)
+    execution = Execution(engine, workers, None if work_dir is None else str(work_dir))
+    return run_pipeline(options, out, execution=execution, module=module, regions=source, progress=progress)
 
 
 def run_options(

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_type_hints
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.types import ClipSampling, Normalization, Precision
 
+Engine = Literal["local", "ray"]
 Preset = Literal["calibrated", "stce"]
 Backend = Literal["native", "reference"]
 FeatureMode = Literal["pooled", "patch"]
@@ -188,6 +189,28 @@ class RunOptions:
         options = _rebuild(cls, {name: value for name, value in values.items() if name != "version"})
         assert isinstance(options, RunOptions)
         return options
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a run is carried out; its result does not depend on it.
+
+    ``workers``: processes, or actors of Ray, that describe videos on one thread each; None: this process
+    does, on all threads. ``work_dir``: where finished pieces of work are kept, for other runs too; None:
+    beside the run until it is whole.
+    """
+
+    engine: Engine = "local"
+    workers: int | None = None
+    work_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in get_args(Engine):
+            raise InputError(expected("run", "engine", f"one of {', '.join(get_args(Engine))}", self.engine))
+        if self.engine == "ray" and self.workers is None:
+            raise InputError(expected("run", "workers", "to be given for --engine ray", "none"))
+        if self.workers is not None and self.workers < 1:
+            raise InputError(expected("run", "workers", "of at least 1", self.workers))
 
 
 def _rebuild(kind: type, values: Mapping[str, Any]) -> object:

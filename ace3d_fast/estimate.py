@@ -215,9 +215,9 @@ def _try_clip(steps: Steps, videos: Sequence[Video]) -> _Sample:
         todo = "look at the videos that were skipped"
         raise InputError(expected("run", "videos of the class", "that can be used", "none", todo))
     clips: list[Clip] = next(iter(sample_clips([video], options.sampling, block_clips=4)))
-    steps.describe_blocks([Block(clips[:1])])  # the first forward sets things up
+    steps.describer.describe_blocks([Block(clips[:1])])  # the first forward sets things up
     started = time.perf_counter()
-    cut, found = steps.describe_blocks([Block(clips)])
+    cut, found = steps.describer.describe_blocks([Block(clips)])
     clip_seconds = (time.perf_counter() - started) / len(clips)
     clip, table = cut[0][0]
     masked_seconds = 0.0

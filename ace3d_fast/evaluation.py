@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ace3d_fast.described import Described
 from ace3d_fast.learn.splits import Split
+from ace3d_fast.models.probe import Fill
+from ace3d_fast.shelf import Values
 from ace3d_fast.stages.effects import ForwardPlan, RegionResponses
 from ace3d_fast.stages.evaluation import evaluate_concepts
 from ace3d_fast.stages.motion import measure_motion
@@ -32,10 +37,13 @@ def evaluate_run(
         accepted = tested.concepts.loc[tested.concepts["status"] == "accepted", "concept"].tolist()
         if responses is not None:
             verify_members(steps, described, plan, responses, accepted, clips["clip_id"].tolist())
-        curves = [
-            evaluate_concepts(
-                ranked_concepts(tested, headline(options)),
-                without_halos(described.regions, accepted, options.scores.min_retention),
+        ranking = ranked_concepts(tested, headline(options))
+        regions = without_halos(described.regions, accepted, options.scores.min_retention)
+
+        def draw(fill: Fill) -> Values:
+            curves = evaluate_concepts(
+                ranking,
+                regions,
                 clips,
                 steps.probe(fill=fill),
                 steps.run.read_clip,
@@ -43,7 +51,17 @@ def evaluate_run(
                 options.evaluation,
                 seed=options.seed,
                 progress=steps.progress,
-            ).table(options.evaluation.num_bootstrap, options.seed)
+            )
+            return {"curves": curves.table(options.evaluation.num_bootstrap, options.seed)}
+
+        rows = regions.loc[regions["clip_id"].isin(clips["clip_id"]), ["clip_id", "index", "concept"]]
+        given: list[Any] = [
+            [described.digests[name] for name in clips["video"].unique()],
+            clips["clip"].to_numpy(),
+        ]
+        given += [ranking, rows, steps.class_index, asdict(options.evaluation), options.seed]
+        curves: list[pd.DataFrame] = [
+            steps.recall("evaluation", [fill, given], partial(draw, fill))["curves"]
             for fill in options.evaluation.fills
         ]
     steps.progress.finish()

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from ace3d_fast import __version__
-from ace3d_fast.config import RunOptions
+from ace3d_fast.config import Execution, RunOptions
 from ace3d_fast.controls import pooled_against_masked, sampled_regions
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.evaluation import evaluate_run, measure_run_motion
@@ -24,12 +24,13 @@ from ace3d_fast.report import write_report
 from ace3d_fast.stages.clips import check_videos
 from ace3d_fast.steps import Steps
 from ace3d_fast.stopwatch import Stopwatch
-from ace3d_fast.store import RunFolder, Workplace, check_out
+from ace3d_fast.store import RunFolder, check_out
 from ace3d_fast.summary import summarize
 from ace3d_fast.trials import control_table
 from ace3d_fast.types import Progress, SilentProgress, Video
 from ace3d_fast.video.inputs import choose_videos, class_names, list_videos
 from ace3d_fast.vocabulary import plan_vocabulary, score_vocabulary
+from ace3d_fast.workplace import Workplace
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def run_pipeline(
     options: RunOptions,
     out: Path | str,
     *,
+    execution: Execution | None = None,
     module: nn.Module | None = None,
     regions: RegionSource | None = None,
     progress: Progress | None = None,
@@ -95,6 +97,7 @@ def run_pipeline(
     options : RunOptions
     out : Path or str
         A new or empty folder, or one that holds a run of the same options, which is replaced.
+    execution : Execution, optional
     module : torch.nn.Module, optional
         The network; by default ``options.model`` is loaded.
     regions : RegionSource, optional
@@ -104,7 +107,8 @@ def run_pipeline(
     Returns
     -------
     RunFolder
-        The complete run. Nothing is left at ``out`` if an error is raised.
+        The complete run. Nothing is left at ``out`` if an error is raised; what was finished by then, or
+        when the process was killed, is kept beside it, and the next run to ``out`` goes on from there.
 
     Raises
     ------
@@ -117,8 +121,12 @@ def run_pipeline(
     path = check_out(out, config)
     ready = prepare(options, module, regions)
     videos, network, classes = ready.videos, ready.network, ready.classes
-    with Workplace(path) as run:
-        steps = Steps(options, run, network, classes, watch, progress, ready.regions)
+    execution = execution or Execution()
+    place = Workplace(path, shelf=Path(execution.work_dir) if execution.work_dir else None)
+    with place as run:
+        steps = Steps(
+            options, run, network, classes, watch, progress, ready.regions, place.shelf, execution, module
+        )
         described = steps.describe(videos)
         splits = steps.split(described)
         split = splits[options.target_class]

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from types import ModuleType
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from ace3d_fast import ops
-from ace3d_fast.config import RunOptions
+from ace3d_fast import __version__
+from ace3d_fast.config import Execution, RunOptions
 from ace3d_fast.described import Described, gather
-from ace3d_fast.engines.local import prefetch
-from ace3d_fast.engines.upload import Block, filled, uploaded
+from ace3d_fast.describer import VIDEOS, Describer
 from ace3d_fast.errors import VideoError
 from ace3d_fast.learn.scores import ClassGradients, average_gradients
 from ace3d_fast.learn.splits import Split, cross_fit, split_videos
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.probe import Fill, Probe
-from ace3d_fast.ops import reference
 from ace3d_fast.regions.source import RegionSource
+from ace3d_fast.shelf import Shelf, Values
 from ace3d_fast.stages.cavs import fit_concept_cavs, member_retention, retention
-from ace3d_fast.stages.clips import check_videos, sample_clips
+from ace3d_fast.stages.clips import check_videos
 from ace3d_fast.stages.concepts import Concepts, find_concepts
 from ace3d_fast.stages.effects import (
     ForwardPlan,
@@ -35,18 +35,16 @@ from ace3d_fast.stages.effects import (
     measure_regions,
     plan_forwards,
 )
-from ace3d_fast.stages.features import describe_regions
 from ace3d_fast.stages.scores import Evidence, score_concepts
-from ace3d_fast.stages.supervoxels import cut_supervoxels
 from ace3d_fast.stages.verdicts import judge_concepts, sort_concepts
 from ace3d_fast.stopwatch import Stopwatch
-from ace3d_fast.store import SHARD_CLIPS, RunFolder
+from ace3d_fast.store import RunFolder
 from ace3d_fast.tables import CONCEPT_COLUMNS, concept_table, region_table, score_table
-from ace3d_fast.types import ClipFeatures, Progress, SegmentedClip, Video
+from ace3d_fast.types import Progress, Video
+from ace3d_fast.work import describe_videos, threads
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
-CutClip = tuple[SegmentedClip, pd.DataFrame]
 
 
 @dataclass
@@ -65,7 +63,8 @@ class Steps:
 
     ``classes`` are those that are explained, with the positions of their logits: the target class, and with
     a shared vocabulary the others that have enough videos. ``regions``: the source of other regions than
-    supervoxels.
+    supervoxels. ``shelf`` keeps finished work, by default in the run's folder; ``module`` is the network
+    where the options do not name it.
     """
 
     options: RunOptions
@@ -75,6 +74,9 @@ class Steps:
     watch: Stopwatch
     progress: Progress
     regions: RegionSource | None = None
+    shelf: Shelf | None = None
+    execution: Execution = field(default_factory=Execution)
+    module: nn.Module | None = None
 
     @contextmanager
     def stage(self, name: str, words: str) -> Iterator[None]:
@@ -84,94 +86,44 @@ class Steps:
             yield
         self.progress.finish()
 
-    def describe(self, videos: list[Video]) -> Described:
-        """Decode, segment, forward and pool; clips go to disk, features stay in memory."""
-        options, watch, skipped = self.options, self.watch, []
+    @cached_property
+    def kept(self) -> Shelf:
+        """Where finished work is kept."""
+        return self.shelf or Shelf(self.run.path / "shelf")
 
-        def skip(video: Video, error: VideoError) -> None:
-            skipped.append({"video": video.id, "reason": str(error)})
+    def recall(self, kind: str, parts: object, make: Callable[[], Values]) -> Values:
+        """What ``make`` returns, from the shelf where it was called for the same ``parts``."""
+        about = [__version__, self.describer.fingerprint, torch.get_num_threads(), self.options.backend]
+        return self.kept.recall(kind, [about, parts], make)
+
+    @cached_property
+    def describer(self) -> Describer:
+        """Describes the videos of this run."""
+        return Describer(self.options, self.network, self.classes, self.regions, self.watch)
+
+    def describe(self, videos: list[Video]) -> Described:
+        """Decode, segment, forward and pool, each video once for all runs that share a shelf."""
+        shelf = self.kept
+        bad: dict[str, str] = {}
+
+        def done(video: Video, error: VideoError | None) -> None:
+            if error is not None:
+                bad[video.id] = str(error)
             self.progress.advance()
 
-        blocks = sample_clips(
-            videos,
-            options.sampling,
-            whole=options.whole_videos,
-            block_clips=SHARD_CLIPS,
-            on_bad_video=skip,
-            watch=watch,
-        )
-        described: list[tuple[dict[str, Any], pd.DataFrame, ClipFeatures]] = []
         self.progress.start("decode, segment, forward", len(videos))
-        device = self.network.device if self._backend is ops else torch.device("cpu")
-        # One clip at a time fills no GPU: there batches are filled across videos.
-        least = options.features.batch_clips if device.type == "cuda" else 1
-        for group in filled(prefetch(uploaded(blocks, device)), least):
-            for block, cut, found in zip(group, *self.describe_blocks(group), strict=True):
-                video = block.clips[0].video
-                for (clip, table), features in zip(cut, found, strict=True):
-                    about: dict[str, Any] = {"video": video.id, "label": video.label, "group": video.group}
-                    about |= {"clip": clip.clip.index, "start_seconds": clip.clip.start_seconds}
-                    described.append((about, table, features))
-                explained = video.label in self.classes
-                with watch.time("store"):
-                    self.run.write_clips([clip if explained else clip.thinned() for clip, _ in cut])
-                if block.clips[0].index == 0:
-                    self.progress.advance()
+        with threads(self.execution):
+            tasks = [(video, self.describer.digest(video)) for video in videos]
+            describe_videos(self.describer, tasks, shelf, self.execution, self.module, done)
         self.progress.finish()
-        bad = {row["video"] for row in skipped}
+        skipped = [{"video": video.id, "reason": bad[video.id]} for video in videos if video.id in bad]
         usable = [video for video in videos if video.id not in bad]
-        check_videos(usable, options.target_class, skipped)
-        for name in sorted(bad):
-            self.run.drop_clips(name)  # a file can turn out to be broken after its first clips
+        check_videos(usable, self.options.target_class, skipped)
         self.run.write_videos(usable)
-        sound = [entry for entry in described if entry[0]["video"] not in bad]
-        return gather(sound, skipped, center=options.features.center)
-
-    def describe_blocks(
-        self, blocks: Sequence[Block]
-    ) -> tuple[list[list[CutClip]], list[list[ClipFeatures]]]:
-        """Cut clips and describe their regions; clips of one class are forwarded together."""
-        with self.watch.time("segment"):
-            cut = [self._cut(block) for block in blocks]
-        found: dict[tuple[int, int], ClipFeatures] = {}
-        places: dict[int | None, list[tuple[int, int]]] = {}
-        for b, block in enumerate(blocks):
-            class_index = self.classes.get(block.clips[0].video.label)
-            places.setdefault(class_index, []).extend((b, i) for i in range(len(cut[b])))
-        for class_index, here in places.items():
-            features = describe_regions(
-                [cut[b][i] for b, i in here],
-                self.network,
-                self.options.features,
-                num_frames=self.options.sampling.num_frames,
-                class_index=class_index,
-                backend=self._backend,
-                watch=self.watch,
-            )
-            found.update(zip(here, features, strict=True))
-        return cut, [[found[b, i] for i in range(len(clips))] for b, clips in enumerate(cut)]
-
-    @property
-    def _backend(self) -> ModuleType:
-        return ops if self.options.backend == "native" else reference
-
-    def _cut(self, block: Block) -> list[CutClip]:
-        frames = block.wait()
-
-        def cut(part: range) -> list[CutClip]:
-            where = slice(part.start, part.stop)
-            there = None if frames is None else frames[where]
-            return cut_supervoxels(
-                block.clips[where],
-                self.options.segment,
-                backend=self._backend,
-                frames=there,
-                source=self.regions,
-            )
-
-        size = len(block.clips)
-        parts = self.network.batches.run("supervoxels", cut, range(size), size)
-        return [clip for part in parts for clip in part]
+        pieces = [(video, shelf.path / VIDEOS / name) for video, name in tasks if video.id not in bad]
+        for _, piece in pieces:
+            self.run.adopt_clips(RunFolder(piece))
+        return gather(pieces, skipped, center=self.options.features.center, folder=shelf.path)
 
     @property
     def class_index(self) -> int:
@@ -198,14 +150,22 @@ class Steps:
         regions = described.regions
         mine = np.flatnonzero(regions["label"].isin(list(self.classes)))
         with self.stage("concepts", "cluster regions"):
-            found = find_concepts(
-                described.features[mine],
-                regions.iloc[mine],
-                self.options.concepts,
-                discover=frozenset().union(*(split.discover for split in splits.values())),
-                seed=self.options.seed,
-                device=self.network.device,
-            )
+            discover = frozenset[str]().union(*(split.discover for split in splits.values()))
+            options, seed = self.options.concepts, self.options.seed
+            given = [described.digests, self.options.features.center, list(self.classes)]
+
+            def find() -> Values:
+                return find_concepts(
+                    described.features[mine],
+                    regions.iloc[mine],
+                    options,
+                    discover=discover,
+                    seed=seed,
+                    device=self.network.device,
+                ).to_values()
+
+            parts = [given, asdict(options), discover, seed]
+            found = Concepts.from_values(self.recall("concepts", parts, find))
         concept = np.full(len(regions), -1, dtype=np.int32)
         distance = np.full(len(regions), np.nan, dtype=np.float32)
         concept[mine], distance[mine] = found.assignment, found.distance
@@ -241,10 +201,17 @@ class Steps:
                 self.run.read_clip,
                 list(self.classes.values()),
                 described.logits,
+                recall=partial(self._recall_effects, described),
                 progress=self.progress,
             )
         self.progress.finish()
         return responses
+
+    def _recall_effects(
+        self, described: Described, video: str, asked: Sequence[Rows], make: Callable[[], Values]
+    ) -> Values:
+        parts = [described.digests[video], list(self.classes.values()), *asked]
+        return self.recall("effects", parts, make)
 
     def test(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 
@@ -32,6 +32,22 @@ class Stopwatch:
         """Add ``steps`` to the count of ``name``."""
         with self._lock:
             self.counts[name] = self.counts.get(name, 0) + steps
+
+    def add(self, seconds: Mapping[str, float], counts: Mapping[str, int]) -> None:
+        """Add what another watch found."""
+        with self._lock:
+            for name, spent in seconds.items():
+                self.seconds[name] = self.seconds.get(name, 0.0) + spent
+            for name, steps in counts.items():
+                self.counts[name] = self.counts.get(name, 0) + steps
+
+    def take(self) -> Stopwatch:
+        """What was found so far, which is forgotten here."""
+        taken = Stopwatch()
+        with self._lock:
+            taken.seconds, self.seconds = self.seconds, {}
+            taken.counts, self.counts = self.counts, {}
+        return taken
 
     def to_dict(self) -> dict[str, object]:
         """``total_seconds``, ``stages`` (seconds) and ``counts``, ready for JSON."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +23,7 @@ from safetensors.torch import save_file as save_tensors
 
 from ace3d_fast.errors import RunFolderError, expected
 from ace3d_fast.names import read_names
+from ace3d_fast.shelf import link_or_copy
 from ace3d_fast.types import Clip, SegmentedClip, Video
 
 SHARD_CLIPS = 16
@@ -214,6 +214,7 @@ class RunFolder:
     def write_videos(self, videos: Sequence[Video]) -> None:
         """List the videos whose clips are stored."""
         rows = [{"id": v.id, "path": str(v.path), "label": v.label, "group": v.group} for v in videos]
+        (self.path / "clips").mkdir(exist_ok=True)
         self.write_json("clips/videos.json", {"videos": rows})
 
     def write_clips(self, clips: Sequence[SegmentedClip]) -> None:
@@ -233,10 +234,13 @@ class RunFolder:
         (self.path / "clips").mkdir(exist_ok=True)
         save_tensors(tensors, self._shard(first.video.id, first.index), metadata={"clips": json.dumps(about)})
 
-    def drop_clips(self, video: str) -> None:
-        """Remove the clips of ``video`` that were stored, if any."""
-        for path in (self.path / "clips").glob(f"{_shard_name(video)}-*.safetensors"):
-            path.unlink()
+    def adopt_clips(self, other: RunFolder) -> None:
+        """Take the clips of ``other``, on one file system without copying them."""
+        (self.path / "clips").mkdir(exist_ok=True)
+        for source in (other.path / "clips").glob("*.safetensors"):
+            target = self.path / "clips" / source.name
+            target.unlink(missing_ok=True)
+            link_or_copy(source, target)
 
     # Internals --------------------------------------------------------------------------------
 
@@ -281,32 +285,6 @@ def check_out(out: Path | str, config: Mapping[str, Any], *, where: str = "run")
     elif path.exists() and not path.is_dir():
         raise RunFolderError(expected(where, "out", "a folder", f"the file {path}", "choose another --out"))
     return path
-
-
-class Workplace:
-    """Context in which a run is written; on success it takes the final name, else nothing is left."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self.partial = out.parent / f".{out.name}.partial"
-
-    def __enter__(self) -> RunFolder:
-        shutil.rmtree(self.partial, ignore_errors=True)
-        try:
-            self.partial.mkdir(parents=True)
-        except OSError as error:
-            raise RunFolderError(
-                expected("run", "out", "a folder that can be made", error, "choose another --out")
-            ) from error
-        return RunFolder(self.partial)
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        if kind is not None:
-            shutil.rmtree(self.partial, ignore_errors=True)
-            return
-        if self.out.exists():
-            shutil.rmtree(self.out)
-        self.partial.rename(self.out)
 
 
 def _shard_name(video: str) -> str:

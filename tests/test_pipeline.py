@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ace3d_fast import RunFolder, explain, steps
+from ace3d_fast import RunFolder, describer, explain
 from ace3d_fast.errors import InputError, RunFolderError, VideoError
 from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.planted import PlantedNet
@@ -249,7 +249,7 @@ def test_a_video_that_breaks_after_its_first_clips_is_skipped_whole(planted, few
             raise VideoError(f"read_clips: expected {video.path} to decode, got garbage")
 
     monkeypatch.setattr(clips, "read_clips", read)
-    monkeypatch.setattr(steps, "SHARD_CLIPS", 1)  # the first clip is used before the fault shows
+    monkeypatch.setattr(describer, "SHARD_CLIPS", 1)  # the first clip is used before the fault shows
     run = explain_planted(planted, tmp_path / "run", videos=few, **FEW)
     (skipped,) = run.summary["skipped"]
     assert skipped["video"].endswith(broken.name)
@@ -281,7 +281,9 @@ def test_a_users_mistake_is_one_line_and_leaves_nothing(planted, few, tmp_path, 
     with pytest.raises(InputError, match=message) as caught:
         explain_planted(planted, tmp_path / "run", videos=few, **{**FEW, **changes})
     assert "\n" not in str(caught.value)
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "run").exists()
+    found_late = "num_clusters" in changes  # described videos are kept for the next try
+    assert [path.name for path in tmp_path.iterdir()] == [".run.work"] * found_late
 
 
 def test_too_few_videos_of_the_class_say_what_to_do(planted, few, tmp_path):

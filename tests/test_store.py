@@ -4,8 +4,9 @@ import torch
 from sample_run import disc_clip, make_run
 
 from ace3d_fast.errors import RunFolderError
-from ace3d_fast.store import SHARD_CLIPS, RunFolder, Workplace, check_out
+from ace3d_fast.store import SHARD_CLIPS, RunFolder, check_out
 from ace3d_fast.types import Video
+from ace3d_fast.workplace import Workplace
 
 
 def test_clips_come_back_as_they_were(tmp_path):

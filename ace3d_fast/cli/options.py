@@ -60,6 +60,13 @@ class Vocabulary(str, Enum):
     shared = "shared"
 
 
+class Engine(str, Enum):
+    """Where workers are."""
+
+    local = "local"
+    ray = "ray"
+
+
 _INPUT = "What the network takes (by default its registry entry's)"
 _METHOD = "Method"
 QUALITY_HELP = "high: supervoxels follow boundaries better, for up to twice the time."
@@ -175,6 +182,27 @@ Controls = Annotated[
         "--controls",
         help="Put the explanation through trials: null concepts, seeds, random weights (table controls).",
         rich_help_panel=_METHOD,
+    ),
+]
+
+_WORK = "How it is carried out (the result is the same)"
+EngineOption = Annotated[
+    Engine, typer.Option(help="Workers on this machine, or on a Ray cluster.", rich_help_panel=_WORK)
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Processes (or Ray actors) that describe videos, a thread each. Default: this process.",
+        rich_help_panel=_WORK,
+    ),
+]
+WorkDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Keep finished work here, for other runs too. Default: beside --out until it is whole.",
+        rich_help_panel=_WORK,
     ),
 ]
 

@@ -40,6 +40,9 @@ def run(
     vocabulary: options.VocabularyOption = None,
     forwards_per_concept: options.ForwardsPerConcept = None,
     controls: options.Controls = False,
+    engine: options.EngineOption = options.Engine.local,
+    workers: options.Workers = None,
+    work_dir: options.WorkDir = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done and what it would take; write nothing.")
     ] = False,
@@ -88,5 +91,13 @@ def run(
         print_estimate(planned, out, output())
         return
     with show_progress() as progress:
-        found = explain(videos, out=out, progress=progress, **given)
+        found = explain(
+            videos,
+            out=out,
+            engine=engine.value,
+            workers=workers,
+            work_dir=work_dir,
+            progress=progress,
+            **given,
+        )
     print_results(found, output())

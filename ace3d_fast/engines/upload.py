@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from ace3d_fast.types import Clip
+from ace3d_fast.errors import VideoError
+from ace3d_fast.types import Clip, Video
 
 
 class Block(NamedTuple):
@@ -30,36 +31,62 @@ class Block(NamedTuple):
         return self.frames
 
 
-def filled(blocks: Iterable[Block], least: int) -> Iterator[list[Block]]:
-    """Group blocks, of however many videos, so that each group but the last has ``least`` clips or more."""
-    group: list[Block] = []
+class Ended(NamedTuple):
+    """Behind the last block of a video: it could be read to its end, or what was wrong with it."""
+
+    video: Video
+    error: VideoError | None = None
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """No clips."""
+        return ()
+
+
+Piece = TypeVar("Piece", bound=Block | Ended)
+
+
+def filled(blocks: Iterable[Piece], least: int) -> Iterator[list[Piece]]:
+    """Group blocks, of however many videos, so that each group but the last has ``least`` clips or more.
+
+    The end of a video does not wait for clips of the next one.
+    """
+    group: list[Piece] = []
     for block in blocks:
         group.append(block)
-        if sum(len(each.clips) for each in group) >= least:
+        num_clips = sum(len(each.clips) for each in group)
+        if num_clips >= least or num_clips == 0:
             yield group
             group = []
     if group:
         yield group
 
 
-def uploaded(blocks: Iterable[Sequence[Clip]], device: torch.device) -> Iterator[Block]:
-    """Send each block's frames to ``device`` on a stream of their own, from pinned memory.
+class Uploader:
+    """Sends frames to ``device`` on a stream of their own, from pinned memory; for the CPU nothing is done.
 
-    Run in the thread that decodes (`ace3d_fast.engines.local.prefetch`), a copy is under way while the GPU
-    works on the block before. For the CPU blocks are passed on, and so is one that finds no room on the GPU.
+    Used in the thread that decodes (`ace3d_fast.engines.local.prefetch`), a copy is under way while the GPU
+    works on the block before. A block that finds no room on the GPU is passed on as it is.
     """
-    if device.type != "cuda":
-        for clips in blocks:
-            yield Block(clips)
-        return
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    for clips in blocks:
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._stream: Any = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+
+    def __call__(self, clips: Sequence[Clip]) -> Block:
+        """One block."""
+        if self._stream is None:
+            return Block(clips)
         pinned = torch.stack([clip.frames for clip in clips]).pin_memory()
         try:
-            with torch.cuda.stream(stream):
-                frames = pinned.to(device, non_blocking=True)
-                copied = stream.record_event()
+            with torch.cuda.stream(self._stream):
+                frames = pinned.to(self.device, non_blocking=True)
+                copied = self._stream.record_event()
         except torch.OutOfMemoryError:
-            yield Block(clips)
-            continue
-        yield Block(clips, frames, copied)
+            return Block(clips)
+        return Block(clips, frames, copied)
+
+
+def uploaded(blocks: Iterable[Sequence[Clip]], device: torch.device) -> Iterator[Block]:
+    """Each block as an `Uploader` sends it."""
+    return map(Uploader(device), blocks)

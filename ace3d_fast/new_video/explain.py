@@ -28,10 +28,11 @@ from ace3d_fast.regions.source import open_source
 from ace3d_fast.stages.clips import sample_clips
 from ace3d_fast.steps import Steps
 from ace3d_fast.stopwatch import Stopwatch
-from ace3d_fast.store import SHARD_CLIPS, RunFolder, Workplace, check_out
+from ace3d_fast.store import SHARD_CLIPS, RunFolder, check_out
 from ace3d_fast.types import Progress, SilentProgress, Video
 from ace3d_fast.video.decode import probe_video
 from ace3d_fast.video.write import VideoWriter
+from ace3d_fast.workplace import Workplace
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def _readings(video: Video, steps: Steps, options: RunOptions, reader: Reader) -
     )
     device = steps.network.device if options.backend == "native" else torch.device("cpu")
     for block in prefetch(uploaded(blocks, device)):
-        (cut,), (found,) = steps.describe_blocks([block])
+        (cut,), (found,) = steps.describer.describe_blocks([block])
         with steps.watch.time("effects"):
             readings = [
                 reader.read(clip, table, features) for (clip, table), features in zip(cut, found, strict=True)

@@ -70,12 +70,13 @@ class RegionFolder:
         if missing > clip.num_repeated + 1:  # a rate that is rounded may cost a frame
             seconds = labels.shape[1] / self.sampling.segment_fps
             fact = f"labels of {seconds:.2f} s for a clip that begins at {clip.start_seconds:.2f} s"
-            raise InputError(expected("regions", str(self._path(clip.video)), "as long as its video", fact))
+            raise InputError(expected("regions", str(self.path_of(clip.video)), "as long as its video", fact))
         if missing:
             part = np.concatenate([part, np.repeat(labels[:, -1:], missing, axis=1)], axis=1)
         return torch.from_numpy(np.stack([_counted(level) for level in part]))
 
-    def _path(self, video: Video) -> Path:
+    def path_of(self, video: Video) -> Path:
+        """The label file of ``video``."""
         stem = self.folder / Path(video.id).with_suffix("")
         paths = [stem.with_name(stem.name + suffix) for suffix in SUFFIXES]
         found = [path for path in paths if path.is_file()]
@@ -86,7 +87,7 @@ class RegionFolder:
 
     def _read_video(self, video: Video) -> NDArray[np.int32]:
         """(S, frames at the segmentation rate, crop, crop)."""
-        path, sampling = self._path(video), self.sampling
+        path, sampling = self.path_of(video), self.sampling
         info = probe_video(video.path)
         labels = open_labels(path)
         height, width = labels.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,22 @@ class Concepts:
     def kept(self) -> list[int]:
         """Concepts that at least one class keeps."""
         return sorted({c for table in self.tables.values() for c in table.loc[table["kept"], "concept"]})
+
+    def to_values(self) -> dict[str, Any]:
+        """Arrays and tables, for a shelf."""
+        tables = {f"table_{i}": table for i, table in enumerate(self.tables.values())}
+        labels = pd.DataFrame({"label": list(self.tables)})
+        tried = np.array(list(self.num_recurring.items()), dtype=np.int64).reshape(-1, 2)
+        arrays = {name: getattr(self, name) for name in ("assignment", "distance", "centers", "reach")}
+        return {**tables, **arrays, "labels": labels, "num_recurring": tried, "ami": np.array([self.ami])}
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Concepts:
+        """What gave `to_values`."""
+        arrays = {name: values[name] for name in ("assignment", "distance", "centers", "reach")}
+        tables = {label: values[f"table_{i}"] for i, label in enumerate(values["labels"]["label"])}
+        tried = {int(k): int(count) for k, count in values["num_recurring"]}
+        return cls(**arrays, tables=tables, num_recurring=tried, ami=float(values["ami"][0]))
 
 
 def find_concepts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from ace3d_fast.types import Progress, SegmentedClip
 
 LoadClip = Callable[[str, int], SegmentedClip]
 Rows = NDArray[np.int64]
+Recall = Callable[[str, Sequence[NDArray[Any]], Callable[[], dict[str, Any]]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,10 @@ def measure_regions(
     classes: Sequence[int],
     clip_logits: NDArray[np.float32],
     *,
+    recall: Recall | None = None,
     progress: Progress,
 ) -> RegionResponses:
-    """Forward the planned regions, clip by clip; one forward serves all classes.
+    """Forward the planned regions, video by video and clip by clip; one forward serves all classes.
 
     Parameters
     ----------
@@ -150,31 +153,59 @@ def measure_regions(
         Classes whose margins are measured.
     clip_logits : (clips, K) float32
         Output for each whole clip, by ``clip_id``.
+    recall : callable, optional
+        Given a video, what is asked of it and a function that finds that out: keeps the answer.
     progress : Progress
         Advanced once for each region.
     """
     shape = (len(regions), len(classes))
     insertion, deletion = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
     features = np.zeros((len(regions), 0), dtype=np.float32)
-    alone, removed = plan.alone, set(plan.removed.tolist())
-    clip_ids = regions["clip_id"].to_numpy()[alone]
-    index = regions["index"].to_numpy()
-    for clip_id in np.unique(clip_ids):
-        rows = alone[clip_ids == clip_id]
-        first = regions.iloc[rows[0]]
-        clip = load_clip(str(first["video"]), int(first["clip"]))
-        shown = [[i] for i in index[rows]]
-        found, blank = probe.alone(clip, shown), probe.blank(clip, shown)
+    videos = regions["video"].to_numpy()[plan.alone]
+    clip_ids, clips, index = (regions[name].to_numpy() for name in ("clip_id", "clip", "index"))
+    for video in pd.unique(videos):
+        rows = plan.alone[videos == video]
+        removed = np.isin(rows, plan.removed)
+
+        def measure(name: str = str(video), rows: Rows = rows, out: Any = removed) -> dict[str, Any]:
+            parts = []
+            for clip in pd.unique(clips[rows]):  # of one video they lie together
+                here = clips[rows] == clip
+                logits = clip_logits[clip_ids[rows[here]][0]][None]
+                loaded = load_clip(name, int(clip))
+                parts.append(_measure_clip(loaded, index[rows[here]], out[here], probe, classes, logits))
+            return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+        asked = (clips[rows], index[rows], removed)
+        found = measure() if recall is None else recall(str(video), asked, measure)
         if features.shape[1] == 0:
-            features = np.full((len(regions), found.features.shape[1]), np.nan, dtype=np.float32)
-        features[rows] = found.features - blank.features
-        insertion[rows] = margins(found.logits, classes) - margins(blank.logits, classes)
-        taken = np.array([row for row in rows if int(row) in removed], dtype=np.int64)
-        if len(taken):
-            left = probe.without(clip, [[i] for i in index[taken]])
-            deletion[taken] = margins(clip_logits[clip_id][None], classes) - margins(left, classes)
+            features = np.full((len(regions), found["features"].shape[1]), np.nan, dtype=np.float32)
+        features[rows], insertion[rows] = found["features"], found["insertion"]
+        deletion[rows] = found["deletion"]
         progress.advance(len(rows))
     return RegionResponses(features, tuple(classes), insertion, deletion)
+
+
+def _measure_clip(
+    clip: SegmentedClip,
+    index: NDArray[np.int32],
+    removed: NDArray[np.bool_],
+    probe: Probe,
+    classes: Sequence[int],
+    logits: NDArray[np.float32],
+) -> dict[str, NDArray[np.float32]]:
+    """Responses of regions ``index`` of one clip; ``logits`` (1, K) are the whole clip's."""
+    shown = [[int(i)] for i in index]
+    found, blank = probe.alone(clip, shown), probe.blank(clip, shown)
+    deletion = np.full((len(index), len(classes)), np.nan, dtype=np.float32)
+    if removed.any():
+        left = probe.without(clip, [[int(i)] for i in index[removed]])
+        deletion[removed] = margins(logits, classes) - margins(left, classes)
+    return {
+        "features": found.features - blank.features,
+        "insertion": margins(found.logits, classes) - margins(blank.logits, classes),
+        "deletion": deletion,
+    }
 
 
 def _union(*rows: Rows) -> Rows:

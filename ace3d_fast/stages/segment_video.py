@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from ace3d_fast import __version__, ops
 from ace3d_fast.config import SegmentOptions
-from ace3d_fast.store import Workplace, check_out
+from ace3d_fast.store import check_out
 from ace3d_fast.types import Progress, SilentProgress
 from ace3d_fast.video.decode import probe_video, read_frames
 from ace3d_fast.video.write import VideoWriter
+from ace3d_fast.workplace import Workplace
 
 OUTLINE = (255, 214, 0)
 OVERLAY_HEIGHT = 180  # smaller pictures are enlarged by a whole number to about this

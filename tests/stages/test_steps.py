@@ -43,11 +43,11 @@ def steps(tmp_path):
 
 
 def test_clips_of_several_videos_share_forwards_and_keep_their_places(steps, monkeypatch):
-    alone = [steps.describe_blocks([each]) for each in BLOCKS]
+    alone = [steps.describer.describe_blocks([each]) for each in BLOCKS]
     sizes = []
     prepare = steps.network.prepare
     monkeypatch.setattr(steps.network, "prepare", lambda x: sizes.append(len(x)) or prepare(x))
-    cut, found = steps.describe_blocks(BLOCKS)
+    cut, found = steps.describer.describe_blocks(BLOCKS)
     assert sizes == [4, 1, 2]  # five clips of the class, then two of another
     for (cut_alone, found_alone), clips, features in zip(alone, cut, found, strict=True):
         assert len(features) == len(found_alone[0])

@@ -1,0 +1,130 @@
+"""Who describes the videos of a run: this process, worker processes, or the actors of a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from ace3d_fast.config import Execution, RunOptions
+from ace3d_fast.describer import VIDEOS, Describer
+from ace3d_fast.engines.processes import Serve, map_on_processes
+from ace3d_fast.errors import InputError, VideoError, expected
+from ace3d_fast.models.load import digest, load_module
+from ace3d_fast.models.network import Network
+from ace3d_fast.regions.source import RegionSource
+from ace3d_fast.shelf import Shelf
+from ace3d_fast.threads import one_torch_thread
+from ace3d_fast.types import Video
+
+Task = tuple[Video, str]
+Report = tuple[str, VideoError | None, dict[str, float], dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a worker needs; ``module`` is None where ``options`` name the network."""
+
+    options: RunOptions
+    classes: dict[str, int]
+    class_names: list[str]
+    network_digest: str
+    shelf: Path
+    module: nn.Module | None
+    regions: RegionSource | None
+
+    def describer(self) -> Describer:
+        """Load the network and check that it is the same.
+
+        Raises
+        ------
+        InputError
+            It is another one.
+        """
+        options = self.options
+        module = self.module
+        if module is None:
+            module = load_module(options.model, options.weights).module
+        found = digest(module)
+        if found != self.network_digest:
+            fact = f"digest {found[:12]} where {self.network_digest[:12]} was loaded first"
+            todo = "give every machine the same files, and leave them alone during a run"
+            raise InputError(expected("run", "the network of a worker", "to be the same", fact, todo))
+        network = Network(
+            module,
+            options.layer,
+            options.normalization,
+            self.class_names,
+            device=options.device,
+            precision=options.precision,
+        )
+        return Describer(options, network, self.classes, self.regions)
+
+
+def threads(execution: Execution) -> AbstractContextManager[None]:
+    """One thread for each worker, so that sums come in the same order for any number of them."""
+    return nullcontext() if execution.workers is None else one_torch_thread()
+
+
+def describe_videos(
+    describer: Describer,
+    tasks: Sequence[Task],
+    shelf: Shelf,
+    execution: Execution,
+    module: nn.Module | None,
+    done: Callable[[Video, VideoError | None], None],
+) -> None:
+    """Put the pieces of all ``tasks`` that are not there on the shelf; tell ``done`` of each video."""
+    missing = []
+    for video, name in tasks:
+        if shelf.find(VIDEOS, name) is None:
+            missing.append((video, name))
+        else:
+            done(video, None)
+    if execution.workers is None:
+        describer.describe(missing, shelf, done)
+        return
+    recipe = Recipe(
+        describer.options,
+        describer.classes,
+        describer.network.class_names,
+        digest(describer.network.module),
+        shelf.path.absolute(),
+        module,
+        describer.regions,
+    )
+    videos = {video.id: video for video, _ in missing}
+    for name, error, seconds, counts in _map(recipe, missing, execution):
+        describer.watch.add(seconds, counts)
+        done(videos[name], error)
+
+
+def _map(recipe: Recipe, tasks: Sequence[Task], execution: Execution) -> Iterator[Report]:
+    assert execution.workers is not None
+    num_workers = min(execution.workers, len(tasks))
+    if not tasks:
+        return iter(())
+    if execution.engine == "ray":
+        from ace3d_fast.engines.ray import map_on_ray
+
+        gpus = 1.0 if recipe.options.device.startswith("cuda") else 0.0
+        return map_on_ray(server, recipe, tasks, num_workers, num_gpus=gpus)
+    return map_on_processes(server, recipe, tasks, num_workers)
+
+
+def server(recipe: Recipe) -> Serve[Task, Report]:
+    """The work of one worker: describe videos as they come, and tell of each."""
+    describer = recipe.describer()
+
+    def serve(tasks: Iterable[Task], tell: Callable[[Report], None]) -> None:
+        def done(video: Video, error: VideoError | None) -> None:
+            watch = describer.watch.take()
+            tell((video.id, error, watch.seconds, watch.counts))
+
+        with one_torch_thread():
+            describer.describe(tasks, Shelf(recipe.shelf), done)
+
+    return serve
