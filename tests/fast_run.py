@@ -6,13 +6,16 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from small_run import TARGET
 
 from ace3d_fast.api import run_options
 from ace3d_fast.config import EvaluationOptions, Execution, RunOptions
 from ace3d_fast.models.planted import PlantedDemo
+from ace3d_fast.models.registry import find_entry
 from ace3d_fast.pipeline import run_pipeline
+from ace3d_fast.video.planted import CLASSES
 
 QUICK = EvaluationOptions(
     max_concepts=1,
@@ -24,7 +27,23 @@ QUICK = EvaluationOptions(
 )
 
 
-def fast_options(videos: Path, weights: Path, model: str = "planted:net") -> RunOptions:
+BREAKS = """
+import os, signal
+from pathlib import Path
+from ace3d_fast.models.planted import PlantedNet
+
+class Breaks(PlantedNet):
+    def forward(self, x):
+        calls = Path(__file__).with_suffix(".calls")
+        with calls.open("a") as file:
+            file.write("x")
+        if calls.stat().st_size > {after}:
+            {how}
+        return super().forward(x)
+"""
+
+
+def fast_options(videos: Path, weights: Path, model: str = "planted:net", **given: Any) -> RunOptions:
     options = run_options(
         videos,
         target_class=TARGET,
@@ -33,11 +52,30 @@ def fast_options(videos: Path, weights: Path, model: str = "planted:net") -> Run
         num_regions=[15, 30],
         num_clusters=5,
         forwards_per_concept=4,
-        layer="conv4" if model != "planted:net" else None,
+        **given,
     )
     cavs = replace(options.cavs, num_random_sets=3, num_accuracy_permutations=19, num_negatives=20)
     scores = replace(options.scores, num_permutations=99, num_motion_members=2)
     return replace(options, cavs=cavs, scores=scores, evaluation=QUICK)
+
+
+def breaking_options(videos: Path, weights: Path, folder: Path, *, after: int, how: str) -> RunOptions:
+    """Of a network that does ``how`` in every forward but the first ``after``, in whatever process."""
+    (folder / "net.py").write_text(BREAKS.format(after=after, how=how))
+    (folder / "labels.txt").write_text("\n".join(CLASSES))
+    own = find_entry("planted:net")
+    sampling = own.sampling
+    return fast_options(
+        videos,
+        weights,
+        f"{folder / 'net.py'}:Breaks",
+        layer=next(iter(own.layers)),
+        labels=folder / "labels.txt",
+        clip_frames=sampling.num_frames,
+        clip_fps=sampling.fps,
+        resize=sampling.resize_px,
+        size=sampling.crop_px,
+    )
 
 
 def fast_run(planted: PlantedDemo, videos: Path, out: Path, **how: object) -> dict[str, bytes]:

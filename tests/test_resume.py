@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fast_run import fast_options, fast_run, files_of
+from fast_run import breaking_options, fast_options, fast_run, files_of
 
 from ace3d_fast.config import Execution
 from ace3d_fast.errors import Ace3dError, InputError, RunFolderError
@@ -155,24 +155,12 @@ def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
     lock_folder(tmp_path / "work").close()
 
 
-BREAKS = """
-import os, signal
-from pathlib import Path
-from ace3d_fast.models.planted import PlantedNet
-
-class Breaks(PlantedNet):
-    def forward(self, x):
-        here = Path(__file__).with_suffix(".calls")
-        with here.open("a") as calls: calls.write("x")
-        if here.stat().st_size > {after}: {how}
-        return super().forward(x)
-"""
+RAISE = "raise RuntimeError('no such clip')"
 
 
 @pytest.mark.parametrize("workers", [None, 1])
 def test_a_network_that_raises_on_one_clip_names_the_video(planted, few_videos, tmp_path, workers):
-    (tmp_path / "net.py").write_text(BREAKS.format(after=6, how="raise RuntimeError('no such clip')"))
-    options = fast_options(few_videos, planted.weights_path, f"{tmp_path / 'net.py'}:Breaks")
+    options = breaking_options(few_videos, planted.weights_path, tmp_path, after=6, how=RAISE)
     fact = r"RuntimeError: no such clip on clips 0 to 0 of \S+mp4; "
     message = r"^run: expected the network to take every clip, got " + fact
     with pytest.raises(InputError, match=message):
@@ -182,7 +170,6 @@ def test_a_network_that_raises_on_one_clip_names_the_video(planted, few_videos, 
 
 def test_a_video_that_kills_every_worker_is_named(planted, few_videos, tmp_path):
     how = "os.kill(os.getpid(), signal.SIGKILL)"
-    (tmp_path / "net.py").write_text(BREAKS.format(after=4, how=how))
-    options = fast_options(few_videos, planted.weights_path, f"{tmp_path / 'net.py'}:Breaks")
+    options = breaking_options(few_videos, planted.weights_path, tmp_path, after=4, how=how)
     with pytest.raises(Ace3dError, match=r"worker process to finish, got 3 that died \(signal 9\) at .*mp4"):
         run_pipeline(options, tmp_path / "run", execution=Execution(workers=1))

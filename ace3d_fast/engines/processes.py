@@ -78,6 +78,12 @@ def map_on_processes(
             worker.end()
 
 
+def name_of(task: object) -> str:
+    """A task in a message: the id of what it begins with, if that has one."""
+    first = task[0] if isinstance(task, tuple) else task
+    return str(getattr(first, "id", first))
+
+
 class _Worker:
     """One process, and the tasks it has: (task, how many workers died over it)."""
 
@@ -110,7 +116,7 @@ class _Worker:
         task, num_deaths = tasks[0]
         if num_deaths + 1 == MAX_DEATHS:
             how = f"signal {-code}" if code < 0 else f"exit status {code}"
-            fact = f"{MAX_DEATHS} that died ({how}) at {task[0] if isinstance(task, tuple) else task}"
+            fact = f"{MAX_DEATHS} that died ({how}) at {name_of(task)}"
             todo = "look at its message above, give more memory or fewer --workers, or leave that video out"
             raise Ace3dError(expected("run", "a worker process", "to finish", fact, todo))
         return [(task, num_deaths + 1), *tasks[1:]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
-from ace3d_fast.engines.processes import TASKS_AT_ONCE, Answer, Prepare, Recipe, Task
+from ace3d_fast.engines.processes import TASKS_AT_ONCE, Answer, Prepare, Recipe, Task, name_of
 from ace3d_fast.errors import Ace3dError, InputError, expected
 
 MAX_RESTARTS = 3
@@ -52,8 +52,7 @@ def map_on_ray(
         kind = ray.remote(num_cpus=1, num_gpus=num_gpus, max_restarts=MAX_RESTARTS, max_task_retries=-1)(
             _Actor
         )
-        shared = ray.put((prepare, recipe))
-        actors = [kind.remote([shared]) for _ in range(min(num_workers, room))]
+        actors = [kind.remote(prepare, recipe) for _ in range(min(num_workers, room))]
         try:
             yield from _answers(ray, actors, deque(tasks))
         finally:
@@ -79,7 +78,7 @@ def _answers(ray: Any, actors: Sequence[Any], waiting: deque[Any]) -> Iterator[A
         except ray.exceptions.RayTaskError as error:
             raise error.cause from error
         except ray.exceptions.RayError as error:
-            fact = f"{type(error).__name__} at {task[0] if isinstance(task, tuple) else task}"
+            fact = f"{type(error).__name__} at {name_of(task)}"
             todo = "see `ray logs`; give its machines more memory, or leave that video out"
             raise Ace3dError(expected("run", "an actor of Ray", "to finish", fact, todo)) from error
         if waiting:
@@ -97,16 +96,14 @@ def _room(resources: dict[str, float], num_gpus: float) -> int:
 class _Actor:
     """One worker; it is prepared at the first task, whose caller then sees what goes wrong."""
 
-    def __init__(self, shared: list[Any]) -> None:
-        self._shared = shared
+    def __init__(self, prepare: Any, recipe: Any) -> None:
+        self._prepare, self._recipe = prepare, recipe
         self._serve: Any = None
 
     def answer(self, task: Any) -> Any:
         """The answer to one task."""
         if self._serve is None:
-            ray = import_module("ray")
-            prepare, recipe = ray.get(self._shared[0])
-            self._serve = prepare(recipe)
+            self._serve = self._prepare(self._recipe)
         answers: list[Any] = []
         self._serve([task], answers.append)
         return answers[0]
