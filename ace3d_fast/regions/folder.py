@@ -53,7 +53,7 @@ class RegionFolder:
             Where one has none, or several.
         """
         for video in videos:
-            self._path(video)
+            self.path_of(video)
 
     def label_clips(self, clips: Sequence[Clip], frames: Tensor | None = None) -> Sequence[Tensor]:
         """See `ace3d_fast.regions.source.RegionSource`."""

@@ -42,7 +42,7 @@ def test_every_option_reaches_the_library(calls):
         "--clip-fps 2.5 --resize 182 --size 160 --mean 0.45 --std 0.2,0.3,0.4 --preset stce "
         "--backend reference --features pooled --num-regions 15,50 --num-clusters 7 "
         "--forwards-per-concept 12 --clusters nmf --vocabulary shared --quality high --regions grid:2x4x4 "
-        "--controls"
+        "--controls --engine ray --workers 3 --work-dir kept"
     )
     result = invoke(*REQUIRED, *options.split())
     assert result.exit_code == 0
@@ -76,6 +76,9 @@ def test_every_option_reaches_the_library(calls):
         "quality": "high",
         "regions": "grid:2x4x4",
         "controls": True,
+        "engine": "ray",
+        "workers": 3,
+        "work_dir": Path("kept"),
     }
 
 
@@ -83,7 +86,7 @@ def test_what_is_not_given_is_left_to_the_library(calls):
     invoke(*REQUIRED)
     given = {name for name, value in calls[0].items() if value is not None}
     always = {"videos", "model", "target_class", "out", "device", "precision", "seed", "preset", "backend"}
-    always |= {"controls", "progress"}
+    always |= {"controls", "progress", "engine"}
     assert given == always
 
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from ace3d_fast import RunFolder, explain_video
 from ace3d_fast.cli.app import app
+from ace3d_fast.describer import Describer
 from ace3d_fast.errors import InputError
 from ace3d_fast.models.planted import PlantedNet
 from ace3d_fast.new_video import explain as explain_module
@@ -23,7 +24,6 @@ from ace3d_fast.new_video.learned import LearnedConcepts
 from ace3d_fast.new_video.overlay import concept_colors
 from ace3d_fast.new_video.readings import REGION_COLUMNS, TIMELINE_COLUMNS
 from ace3d_fast.stages.supervoxels import cut_supervoxels
-from ace3d_fast.steps import Steps
 from ace3d_fast.types import Video
 from ace3d_fast.video.decode import probe_video, read_clips
 from ace3d_fast.video.planted import SAMPLING
@@ -163,7 +163,7 @@ class Alive:
 def test_memory_does_not_grow_with_the_video(few_run, mixed_video, tmp_path, monkeypatch):
     """Clips and their supervoxels are let go: no more of them live in a long video than in a short one."""
     frames = read_whole(mixed_video).astype(np.uint8)
-    decode, cut = explain_module.sample_clips, Steps.describe_blocks
+    decode, cut = explain_module.sample_clips, Describer.describe_blocks
     most = []
     for repeats in (2, 8):
         decoded, labels = Alive(), Alive()
@@ -181,7 +181,7 @@ def test_memory_does_not_grow_with_the_video(few_run, mixed_video, tmp_path, mon
             return found
 
         monkeypatch.setattr(explain_module, "sample_clips", noted)
-        monkeypatch.setattr(Steps, "describe_blocks", described)
+        monkeypatch.setattr(Describer, "describe_blocks", described)
         again = (frame for _ in range(repeats) for frame in frames)
         video = write_video(tmp_path / f"{repeats}.mp4", again, SAMPLING.fps)
         made = explain_video(video, few_run, out=tmp_path / str(repeats), num_removed=0)
