@@ -19,6 +19,7 @@ from ace3d_fast.cli.quiz import quiz
 from ace3d_fast.cli.report import report
 from ace3d_fast.cli.run import run
 from ace3d_fast.cli.segment import segment
+from ace3d_fast.cli.serve import serve
 from ace3d_fast.errors import Ace3dError
 
 EXIT_CODE = 2
@@ -43,7 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     rich_markup_mode="rich",
 )
-for _command in (run, explain, compare, quiz, segment, layers, report, bench, planted, demo, info):
+for _command in (run, explain, compare, quiz, segment, layers, report, serve, bench, planted, demo, info):
     app.command()(_command)
 
 

@@ -57,9 +57,22 @@ def write_report(run: RunRecords) -> Path:
     return write_page(run.report_path, **_contents(run))
 
 
-def render_report(run: RunRecords, *, max_player_bytes: int = MAX_PLAYER_BYTES) -> str:
-    """The report as HTML; ``max_player_bytes`` limits the pictures of all videos together."""
-    return render_page(**_contents(run, max_player_bytes))
+def render_report(
+    run: RunRecords, *, max_player_bytes: int = MAX_PLAYER_BYTES, save_names_to: str = ""
+) -> str:
+    """The report as HTML.
+
+    Parameters
+    ----------
+    run : RunRecords
+    max_player_bytes : int
+        Wanted size of the pictures of all videos together.
+    save_names_to : str
+        Address, relative to the page, that takes the names a reader types; by default none does.
+    """
+    contents = _contents(run, max_player_bytes)
+    contents["data"]["page"]["save_to"] = save_names_to
+    return render_page(**contents, connects=bool(save_names_to))
 
 
 def _contents(run: RunRecords, max_player_bytes: int = MAX_PLAYER_BYTES) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def render_page(
     scripts: Sequence[Path] = (),
     data: Mapping[str, Any] | None = None,
     with_plotly: bool = False,
+    connects: bool = False,
     **values: Any,
 ) -> str:
     """A page as HTML.
@@ -56,6 +57,8 @@ def render_page(
         Each value becomes JSON in an element of that id, for the scripts.
     with_plotly : bool
         Draw each figure of ``data["figures"]`` in the element whose ``data-figure`` names it.
+    connects : bool
+        The scripts may talk to the server the page came from.
     **values
         For the template; text is escaped.
     """
@@ -72,6 +75,7 @@ def render_page(
     )
     page = environment.get_template(template.name).render(
         **values,
+        connects=connects,
         data={name: _script_json(value) for name, value in (data or {}).items()},
         style=Markup("".join(sheet.read_text(encoding="utf-8") for sheet in sheets)),
         scripts=[Markup(script) for script in code],
