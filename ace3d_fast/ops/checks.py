@@ -116,6 +116,13 @@ def check_positive(where: str, name: str, value: float) -> float:
     return float(value)
 
 
+def check_number(where: str, name: str, value: float) -> float:
+    """Refuse ``value`` unless it is a finite number of at least 0."""
+    if not _is_number(value):
+        raise InputError(expected(where, name, "a finite number of at least 0", shown(value)))
+    return float(value)
+
+
 def check_triple(
     where: str, name: str, values: float | Sequence[float], *, zero: bool
 ) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops._native import register_fake
-from ace3d_fast.ops.checks import check_beside, check_count, check_tensor
+from ace3d_fast.ops.checks import check_beside, check_count, check_number, check_tensor
 from ace3d_fast.ops.region_pool import region_pool
 
 
@@ -35,6 +35,18 @@ class KmeansRuns:
     num_steps: int
 
 
+def _check_points(where: str, points: Tensor, centers: Tensor, *, least: int = 0) -> None:
+    """Refuse what is no points (N, C) and centres (B, K, C) side by side, or fewer than ``least`` points."""
+    check_tensor(where, "points", points, dims=("N", "C"), dtypes=(torch.float32,), cpu=False)
+    check_tensor(where, "centers", centers, dims=("B", "K", "C"), dtypes=(torch.float32,), cpu=False)
+    if points.shape[1] != centers.shape[2]:
+        wanted = f"of {points.shape[1]} channels, as the points"
+        raise InputError(expected(where, "centers", wanted, f"shape {tuple(centers.shape)}"))
+    check_beside(where, "centers", centers, points)
+    if points.shape[0] < least:
+        raise InputError(expected(where, "points", f"of at least {least}", "none"))
+
+
 def nearest_centers(points: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
     """Find the nearest centre of every point, in each of B sets of centres.
 
@@ -57,13 +69,7 @@ def nearest_centers(points: Tensor, centers: Tensor) -> tuple[Tensor, Tensor]:
     InputError
         Another shape or type.
     """
-    where = "nearest_centers"
-    check_tensor(where, "points", points, dims=("N", "C"), dtypes=(torch.float32,), cpu=False)
-    check_tensor(where, "centers", centers, dims=("B", "K", "C"), dtypes=(torch.float32,), cpu=False)
-    if points.shape[1] != centers.shape[2]:
-        wanted = f"of {points.shape[1]} channels, as the points"
-        raise InputError(expected(where, "centers", wanted, f"shape {tuple(centers.shape)}"))
-    check_beside(where, "centers", centers, points)
+    _check_points("nearest_centers", points, centers)
     labels, squares = torch.ops.ace3d.nearest_centers(points.contiguous(), centers.contiguous())
     return labels, squares
 
@@ -91,10 +97,9 @@ def kmeans_step(points: Tensor, centers: Tensor) -> tuple[Tensor, Tensor, Tensor
     InputError
         Another shape or type, or no points.
     """
+    _check_points("kmeans_step", points, centers, least=1)
     labels, squares = nearest_centers(points, centers)
     num_points, channels = points.shape
-    if num_points == 0:
-        raise InputError(expected("kmeans_step", "points", "to be at least one", "none"))
     grid = points.contiguous().view(1, 1, 1, num_points, channels).permute(0, 4, 1, 2, 3)
     maps = labels.view(1, -1, 1, 1, num_points)
     num_runs, num_clusters = centers.shape[:2]
@@ -125,15 +130,19 @@ def kmeans(points: Tensor, centers: Tensor, *, num_steps: int = 300, tolerance: 
     Raises
     ------
     InputError
-        Another shape or type, no points, or steps below 1.
+        Another shape or type, no points, steps below 1, or a tolerance below 0.
 
     References
     ----------
     Lloyd, Least squares quantization in PCM, IEEE Transactions on Information Theory, 1982.
     """
+    _check_points("kmeans", points, centers, least=1)
     check_count("kmeans", "num_steps", num_steps, least=1)
+    tolerance = check_number("kmeans", "tolerance", tolerance)
+    if points.device.type == "meta":
+        raise InputError(expected("kmeans", "points", "with data, to know when runs settle", "device meta"))
     labels = None
-    least = tolerance * float(points.var(dim=0, correction=0).mean()) if points.numel() else 0.0
+    least = tolerance * float(points.var(dim=0, correction=0).mean())
     taken, settled = 0, False
     while taken < num_steps and not settled:
         moved, found, _ = kmeans_step(points, centers)

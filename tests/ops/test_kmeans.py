@@ -107,9 +107,17 @@ def test_more_steps_than_needed_are_not_taken():
         (torch.zeros(3, 2), torch.zeros(2, 2), "centers"),
         (torch.zeros(3, 2), torch.zeros(1, 2, 3), "of 2 channels"),
         (torch.zeros(3, 2, dtype=torch.float64), torch.zeros(1, 2, 2), "float32"),
-        (torch.zeros(0, 2), torch.zeros(1, 2, 2), "at least one"),
+        (torch.zeros(0, 2), torch.zeros(1, 2, 2), "at least 1"),
     ],
 )
 def test_what_does_not_fit_is_refused(points, centers, message):
     with pytest.raises(InputError, match=message):
         kmeans_step(points, centers)
+    with pytest.raises(InputError, match=message):
+        kmeans(points, centers)
+
+
+@pytest.mark.parametrize(("option", "value"), [("num_steps", 0), ("tolerance", -1.0), ("tolerance", "x")])
+def test_options_of_runs_are_checked(option, value):
+    with pytest.raises(InputError, match=option):
+        kmeans(torch.zeros(3, 2), torch.zeros(1, 2, 2), **{option: value})
