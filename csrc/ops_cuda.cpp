@@ -6,6 +6,7 @@
 
 #include "common/on_device.h"
 #include "common/tensors.h"
+#include "connectivity/connect_by_color.h"
 #include "connectivity/connectivity.h"
 #include "nearest_centers/nearest_centers.h"
 #include "region_overlap/region_overlap.h"
@@ -84,13 +85,18 @@ Tensor region_spread(const Tensor& grad_sums, const Tensor& labels, std::vector<
   return grad;
 }
 
+VolumeShape connected_volume(const Tensor& labels) {
+  const VolumeShape shape = volume_of(labels);
+  STD_TORCH_CHECK(shape.num_voxels() <= kMaxConnectedVoxels,
+                  "connectivity on CUDA: expected at most 357,913,940 voxels in a volume");
+  return shape;
+}
+
 Tensor connect_maps(const Tensor& labels, const std::vector<int64_t>& min_sizes,
                     const std::vector<int64_t>& max_sizes, bool repair, const Tensor& out) {
   const OnDevice device(labels);
   const int64_t num_clips = labels.size(0), num_maps = labels.size(1);
-  const VolumeShape shape = volume_of(labels);
-  STD_TORCH_CHECK(shape.num_voxels() <= kMaxConnectedVoxels,
-                  "enforce_connectivity on CUDA: expected at most 357,913,940 voxels in a volume");
+  const VolumeShape shape = connected_volume(labels);
   std::vector<ConnectivityOptions> options(num_maps);
   for (int64_t map = 0; map < num_maps; ++map) options[map] = {min_sizes[map], max_sizes[map], repair};
   Tensor num_labels = torch::stable::new_empty(labels, {num_clips, num_maps}, ScalarType::Int);
@@ -112,6 +118,20 @@ std::tuple<Tensor, Tensor> enforce_connectivity(const Tensor& labels, std::vecto
 Tensor enforce_connectivity_(const Tensor& labels, std::vector<int64_t> min_sizes,
                              std::vector<int64_t> max_sizes, bool repair) {
   return connect_maps(labels, min_sizes, max_sizes, repair, labels);
+}
+
+std::tuple<Tensor, Tensor> connect_by_color(const Tensor& labels, const Tensor& colors,
+                                            std::vector<int64_t> min_sizes) {
+  const OnDevice device(labels);
+  const int64_t num_clips = labels.size(0), num_maps = labels.size(1), channels = colors.size(4);
+  const VolumeShape shape = connected_volume(labels);
+  Tensor out = torch::stable::empty_like(labels);
+  Tensor num_labels = torch::stable::new_empty(labels, {num_clips, num_maps}, ScalarType::Int);
+  Tensor work = work_bytes(labels, connect_by_color_work_bytes(num_clips, num_maps, channels, shape));
+  launch_connect_by_color(input<int32_t>(labels), input<uint8_t>(colors), num_clips, num_maps, channels,
+                          shape, min_sizes.data(), output<int32_t>(out), output<int32_t>(num_labels),
+                          output<uint8_t>(work), device.stream());
+  return {out, num_labels};
 }
 
 std::tuple<Tensor, Tensor> nearest_centers(const Tensor& points, const Tensor& centers) {
@@ -158,6 +178,7 @@ STABLE_TORCH_LIBRARY(ace3d_emulated, library) { define_ops(library); }
 #endif
 
 ACE3D_CUDA_OPS(library) {
+  library.impl("connect_by_color", TORCH_BOX(&connect_by_color));
   library.impl("enforce_connectivity", TORCH_BOX(&enforce_connectivity));
   library.impl("enforce_connectivity_", TORCH_BOX(&enforce_connectivity_));
   library.impl("nearest_centers", TORCH_BOX(&nearest_centers));

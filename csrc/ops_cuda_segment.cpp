@@ -17,6 +17,24 @@ namespace {
 using torch::stable::empty_like;
 using torch::stable::new_empty;
 
+Tensor rgb_to_lab(const Tensor& rgb) {
+  const OnDevice device(rgb);
+  const ScalarType type = rgb.scalar_type();
+  const int64_t num_pixels = rgb.numel() / 3;
+  if (type == ScalarType::Byte) {
+    Tensor lab = new_empty(rgb, rgb.sizes(), ScalarType::Float);
+    launch_rgb_to_lab(input<uint8_t>(rgb), output<float>(lab), num_pixels, device.stream());
+    return lab;
+  }
+  Tensor lab = empty_like(rgb);
+  if (type == ScalarType::Double) {
+    launch_rgb_to_lab(input<double>(rgb), output<double>(lab), num_pixels, device.stream());
+  } else {
+    launch_rgb_to_lab(input<float>(rgb), output<float>(lab), num_pixels, device.stream());
+  }
+  return lab;
+}
+
 Tensor clips_to_lab(const Tensor& frames, bool stretch) {
   const OnDevice device(frames);
   const int64_t n = frames.size(0), t = frames.size(1), h = frames.size(2), w = frames.size(3);
@@ -117,6 +135,7 @@ Tensor slic3d_frames(const Tensor& frames, std::vector<int64_t> grids, std::vect
 }  // namespace
 
 ACE3D_CUDA_OPS(library) {
+  library.impl("rgb_to_lab", TORCH_BOX(&rgb_to_lab));
   library.impl("clips_to_lab", TORCH_BOX(&clips_to_lab));
   library.impl("gaussian_smooth", TORCH_BOX(&gaussian_smooth));
   library.impl("smooth_lab", TORCH_BOX(&smooth_lab));

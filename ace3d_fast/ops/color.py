@@ -23,7 +23,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     Returns
     -------
     (..., 3) float32, float64 for float64
-        L from 0 to 100, a and b from about -100 to 100.
+        L from 0 to 100, a and b from about -100 to 100. On a GPU within rounding of the CPU's.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     if not isinstance(rgb, Tensor) or rgb.ndim == 0 or rgb.shape[-1] != 3:
         fact = f"shape {tuple(rgb.shape)}" if isinstance(rgb, Tensor) else type(rgb).__name__
         raise InputError(expected("rgb_to_lab", "rgb", "a tensor of shape (..., 3)", fact))
-    check_tensor("rgb_to_lab", "rgb", rgb, dims=["*"] * (rgb.ndim - 1) + ["3"], dtypes=_DTYPES)
+    check_tensor("rgb_to_lab", "rgb", rgb, dims=["*"] * (rgb.ndim - 1) + ["3"], dtypes=_DTYPES, cpu=False)
     lab: Tensor = torch.ops.ace3d.rgb_to_lab(rgb.contiguous())
     return lab
 

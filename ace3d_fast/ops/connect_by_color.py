@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops._native import register_fake
-from ace3d_fast.ops.checks import check_counts, check_tensor
+from ace3d_fast.ops.checks import check_beside, check_counts, check_tensor
 from ace3d_fast.ops.connectivity import check_maps
 
 
@@ -44,7 +44,8 @@ def connect_by_color(labels: Tensor, colors: Tensor, min_sizes: Sequence[int]) -
     """
     where = "connect_by_color"
     num_maps = check_maps(where, labels)
-    check_tensor(where, "colors", colors, dims=("N", "T", "H", "W", "C"), dtypes=(torch.uint8,))
+    check_tensor(where, "colors", colors, dims=("N", "T", "H", "W", "C"), dtypes=(torch.uint8,), cpu=False)
+    check_beside(where, "colors", colors, labels)
     if (colors.shape[0], *colors.shape[1:4]) != (labels.shape[0], *labels.shape[2:]):
         fact = f"labels {tuple(labels.shape)} and colors {tuple(colors.shape)}"
         raise InputError(expected(where, "colors", "of the same clips as labels", fact))

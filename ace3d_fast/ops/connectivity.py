@@ -68,22 +68,22 @@ def enforce_connectivity_(
     return num_labels
 
 
-def check_maps(where: str, labels: Tensor, *, cpu: bool = True) -> int:
+def check_maps(where: str, labels: Tensor) -> int:
     """Refuse ``labels`` unless they are (N, S, T, H, W) int32 with S of at least 1; returns S."""
-    check_tensor(where, "labels", labels, dims=("N", "S", "T", "H", "W"), dtypes=(torch.int32,), cpu=cpu)
+    check_tensor(where, "labels", labels, dims=("N", "S", "T", "H", "W"), dtypes=(torch.int32,), cpu=False)
     check_volume(where, "labels", labels)
     if labels.shape[1] < 1:
         raise InputError(expected(where, "labels", "with at least one map", f"shape {tuple(labels.shape)}"))
+    if labels.device.type == "cuda" and labels.shape[2:].numel() > _MAX_CUDA_VOXELS:
+        wanted = f"with at most {_MAX_CUDA_VOXELS} voxels a volume on a GPU"
+        raise InputError(expected(where, "labels", wanted, f"shape {tuple(labels.shape)}"))
     return labels.shape[1]
 
 
 def _check(
     where: str, labels: Tensor, min_sizes: Sequence[int], max_sizes: Sequence[int], repair: bool
 ) -> tuple[list[int], list[int]]:
-    num_maps = check_maps(where, labels, cpu=False)
-    if labels.device.type == "cuda" and labels.shape[2:].numel() > _MAX_CUDA_VOXELS:
-        wanted = f"with at most {_MAX_CUDA_VOXELS} voxels a volume on a GPU"
-        raise InputError(expected(where, "labels", wanted, f"shape {tuple(labels.shape)}"))
+    num_maps = check_maps(where, labels)
     check_flag(where, "repair", repair)
     least = check_counts(where, "min_sizes", min_sizes, least=0, length=num_maps)
     return least, check_counts(where, "max_sizes", max_sizes, least=1, length=num_maps)

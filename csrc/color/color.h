@@ -27,6 +27,11 @@ struct alignas(16) LightTable {
 LightTable light_of_clip(const uint8_t* rgb, int64_t num_voxels, bool stretch);
 
 #if defined(ACE3D_WITH_CUDA)
+// As rgb_to_lab_cpu but for the last bits of powers and roots; float or double, or bytes to float.
+template <class T>
+void launch_rgb_to_lab(const T* rgb, T* lab, int64_t num_pixels, void* stream);
+void launch_rgb_to_lab(const uint8_t* rgb, float* lab, int64_t num_pixels, void* stream);
+
 // Tables of all clips, in the first bytes of `work`, which holds light_table_bytes.
 int64_t light_table_bytes(int64_t num_clips);
 const LightTable* launch_light_tables(const uint8_t* frames, int64_t num_clips, int64_t num_voxels,

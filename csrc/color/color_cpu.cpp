@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "color/color.h"
 #include "color/color_simd.h"
+#include "color/lab.h"
 #include "color/light.h"
 #include "common/cpu.h"
 #include "common/parallel.h"
@@ -14,36 +14,11 @@ namespace {
 constexpr int64_t kGrain = 16384;
 
 template <class T>
-T linear_light_of(T value) {
-  return value > T(0.04045) ? std::pow((value + T(0.055)) / T(1.055), T(2.4)) : value / T(12.92);
-}
-
-template <class T>
-T lightness_curve(T value) {
-  return value > T(0.008856) ? std::cbrt(value) : T(7.787) * value + T(16.0 / 116.0);
-}
-
-template <class T>
-struct Lab {
-  T l, a, b;
-};
-
-// From linear light to Lab.
-template <class T>
-Lab<T> lab_of(T r, T g, T b) {
-  T curve[3];
-  for (int k = 0; k < 3; ++k) {
-    const T sum = T(xyz_of_rgb(k, 0)) * r + T(xyz_of_rgb(k, 1)) * g + T(xyz_of_rgb(k, 2)) * b;
-    curve[k] = lightness_curve(sum / T(xyz_of_white(k)));
-  }
-  return {T(116) * curve[1] - T(16), T(500) * (curve[0] - curve[1]), T(200) * (curve[1] - curve[2])};
-}
-
-template <class T>
 void convert_pixels(const T* rgb, T* lab, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) {
     const T* from = rgb + 3 * i;
-    const Lab<T> color = lab_of(linear_light_of(from[0]), linear_light_of(from[1]), linear_light_of(from[2]));
+    const LabOf<T> color =
+        lab_of(linear_light_of(from[0]), linear_light_of(from[1]), linear_light_of(from[2]));
     lab[3 * i] = color.l;
     lab[3 * i + 1] = color.a;
     lab[3 * i + 2] = color.b;
@@ -80,7 +55,7 @@ void rgb_to_lab_cpu(const uint8_t* rgb, float* lab, int64_t num_pixels) {
   for (int value = 0; value < 256; ++value) light[value] = static_cast<float>(light_of_byte(value, 0, 255));
   parallel_for(0, num_pixels, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const Lab<float> color = lab_of(light[rgb[3 * i]], light[rgb[3 * i + 1]], light[rgb[3 * i + 2]]);
+      const LabOf<float> color = lab_of(light[rgb[3 * i]], light[rgb[3 * i + 1]], light[rgb[3 * i + 2]]);
       lab[3 * i] = color.l;
       lab[3 * i + 1] = color.a;
       lab[3 * i + 2] = color.b;

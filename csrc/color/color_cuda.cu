@@ -2,6 +2,7 @@
 #define ACE3D_WITH_CUDA
 #include "color/color.h"
 #include "color/lab.cuh"
+#include "color/lab.h"
 #include "color/light.h"
 #include "common/launch.h"
 
@@ -100,7 +101,52 @@ __global__ void lab_kernel(const uint8_t* __restrict__ frames, const LightTable*
   }
 }
 
+template <class T>
+__device__ void write_lab(T red, T green, T blue, T* __restrict__ lab) {
+  const LabOf<T> color = lab_of(red, green, blue);
+  lab[0] = color.l;
+  lab[1] = color.a;
+  lab[2] = color.b;
+}
+
+template <class T>
+__global__ void rgb_kernel(const T* __restrict__ rgb, T* __restrict__ lab, int64_t num_pixels) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= num_pixels) return;
+  const T* from = rgb + 3 * i;
+  write_lab(linear_light_of(from[0]), linear_light_of(from[1]), linear_light_of(from[2]), lab + 3 * i);
+}
+
+// One thread a byte makes the table of light.
+__global__ void rgb_bytes_kernel(const uint8_t* __restrict__ rgb, float* __restrict__ lab,
+                                 int64_t num_pixels) {
+  __shared__ float light[kThreadsPerBlock];
+  static_assert(kThreadsPerBlock == 256);
+  light[threadIdx.x] = static_cast<float>(light_of_byte(static_cast<int>(threadIdx.x), 0, 255));
+  __syncthreads();
+  const int64_t first = static_cast<int64_t>(blockIdx.x) * kPixelsPerBlock;
+  const int64_t end = first + kPixelsPerBlock < num_pixels ? first + kPixelsPerBlock : num_pixels;
+  for (int64_t i = first + threadIdx.x; i < end; i += blockDim.x) {
+    const uint8_t* from = rgb + 3 * i;
+    write_lab(light[from[0]], light[from[1]], light[from[2]], lab + 3 * i);
+  }
+}
+
 }  // namespace
+
+void launch_rgb_to_lab(const uint8_t* rgb, float* lab, int64_t num_pixels, void* stream) {
+  if (num_pixels == 0) return;
+  ACE3D_LAUNCH(rgb_bytes_kernel, blocks_for(num_pixels, kPixelsPerBlock), 0, stream, rgb, lab, num_pixels);
+}
+
+template <class T>
+void launch_rgb_to_lab(const T* rgb, T* lab, int64_t num_pixels, void* stream) {
+  if (num_pixels == 0) return;
+  ACE3D_LAUNCH(rgb_kernel<T>, blocks_for(num_pixels, kThreadsPerBlock), 0, stream, rgb, lab, num_pixels);
+}
+
+template void launch_rgb_to_lab<float>(const float*, float*, int64_t, void*);
+template void launch_rgb_to_lab<double>(const double*, double*, int64_t, void*);
 
 int64_t light_table_bytes(int64_t num_clips) {
   return num_clips * static_cast<int64_t>(sizeof(LightTable) + 2 * sizeof(int));

@@ -1,4 +1,4 @@
-// Components by union-find, measured; those above the largest size cut.
+// Components by union-find (Playne and Hawick 2018), measured.
 #pragma once
 
 #include "connectivity/pass.cuh"
@@ -25,8 +25,14 @@ __device__ inline unsigned run_heads(int32_t value, bool begins_row) {
   return __ballot_sync(kAllLanes, lane == 0 || begins_row || left != value);
 }
 
+// Lanes of the run that begins at `lane`.
+__device__ inline int run_length(unsigned heads, int lane) {
+  const unsigned later = lane == kWarpThreads - 1 ? 0 : heads >> (lane + 1);
+  return later == 0 ? kWarpThreads - lane : __ffs(static_cast<int>(later));
+}
+
 // Each voxel becomes a child of the first of its run within the warp.
-__global__ void start_kernel(Pass pass) {
+static __global__ void start_kernel(Pass pass) {
   const Volume volume(pass, static_cast<int>(blockIdx.x / pass.blocks));
   const int32_t voxel = own_voxel(pass);
   if (voxel == 0) *volume.counters = {0, 0, INT32_MAX, -1};
@@ -42,7 +48,7 @@ __global__ void start_kernel(Pass pass) {
 
 // Join runs with those before them. Where the voxel to the left is joined to the same two, nothing is left to
 // do.
-__global__ void join_kernel(Pass pass) {
+static __global__ void join_kernel(Pass pass) {
   const Volume volume(pass, static_cast<int>(blockIdx.x / pass.blocks));
   const int32_t voxel = own_voxel(pass);
   if (voxel >= volume.num_voxels) return;
@@ -59,7 +65,7 @@ __global__ void join_kernel(Pass pass) {
   }
 }
 
-__global__ void measure_kernel(Pass pass) {
+static __global__ void measure_kernel(Pass pass) {
   const Volume volume(pass, static_cast<int>(blockIdx.x / pass.blocks));
   const int32_t voxel = own_voxel(pass);
   int32_t* components = volume.maps.components;
@@ -71,43 +77,14 @@ __global__ void measure_kernel(Pass pass) {
   const unsigned heads = run_heads(component, false);
   const int lane = WarpTeam().rank();
   if ((heads >> lane & 1) == 0 || component < 0) return;
-  const unsigned later = lane == 31 ? 0 : heads >> (lane + 1);
-  atomicAdd(&volume.sizes[component], later == 0 ? kWarpThreads - lane : __ffs(static_cast<int>(later)));
+  atomicAdd(&volume.sizes[component], run_length(heads, lane));
 }
 
-// Cut a component into pieces, each grown from the first voxel left.
-__device__ inline void cut(const BlockTeam& team, const Volume& volume, int32_t component) {
-  __shared__ int32_t place;
-  const int32_t size = volume.sizes[component];
-  if (team.rank() == 0) place = atomicAdd(&volume.counters->cut_used, size);
-  team.sync();
-  int32_t* const queue = volume.queue + place;
-  int32_t first = component;
-  for (int32_t done = 0; done < size;) {
-    const int32_t count = walk(team, volume.maps, first, component, ~first, volume.most, queue + done);
-    if (team.rank() == 0) volume.sizes[first] = count;
-    done += count;
-    for (int32_t base = first + 1; done < size; base += BlockTeam::kSize) {
-      const int32_t voxel = base + team.rank();
-      const bool left = voxel < volume.num_voxels && volume.maps.components[voxel] == component;
-      const uint64_t found = team.greatest(left ? static_cast<uint64_t>(INT32_MAX - voxel) + 1 : 0);
-      if (found == 0) continue;
-      first = static_cast<int32_t>(INT32_MAX - (found - 1));
-      break;
-    }
-  }
-  for (int32_t i = team.rank(); i < size; i += BlockTeam::kSize) {
-    volume.maps.claims[queue[i]] = kUnclaimed;
-    volume.maps.components[queue[i]] = ~volume.maps.components[queue[i]];
-  }
-  team.sync();
-}
-
-__global__ void cut_kernel(Pass pass) {
-  const Volume volume(pass, static_cast<int>(blockIdx.x / pass.blocks));
-  const int32_t voxel = own_voxel(pass);
-  const bool large = volume.is_component(voxel) && volume.sizes[voxel] > volume.most;
-  one_by_one(large, voxel, [&](int32_t component) { cut(BlockTeam(), volume, component); });
+inline void launch_components(const Pass& pass, int64_t num_jobs, void* stream) {
+  const int64_t blocks = num_jobs * pass.blocks;
+  ACE3D_LAUNCH(start_kernel, blocks, 0, stream, pass);
+  ACE3D_LAUNCH(join_kernel, blocks, 0, stream, pass);
+  ACE3D_LAUNCH(measure_kernel, blocks, 0, stream, pass);
 }
 
 }  // namespace ace3d

@@ -23,4 +23,13 @@ namespace ace3d {
 int32_t connect_by_color_cpu(const int32_t* labels, const uint8_t* colors, int64_t channels,
                              VolumeShape shape, int64_t min_size, int32_t* out);
 
+#if defined(ACE3D_WITH_CUDA)
+// Labels [num_clips, num_maps] volumes of at most kMaxConnectedVoxels, colors [num_clips], num_labels
+// [num_clips, num_maps], min_sizes [num_maps].
+int64_t connect_by_color_work_bytes(int64_t num_clips, int64_t num_maps, int64_t channels, VolumeShape shape);
+void launch_connect_by_color(const int32_t* labels, const uint8_t* colors, int64_t num_clips,
+                             int64_t num_maps, int64_t channels, VolumeShape shape, const int64_t* min_sizes,
+                             int32_t* out, int32_t* num_labels, uint8_t* work, void* stream);
+#endif
+
 }  // namespace ace3d

@@ -10,6 +10,7 @@ from torch import Tensor
 from volumes import label_map
 
 from ace3d_fast.ops import (
+    connect_by_color,
     enforce_connectivity,
     kmeans,
     nearest_centers,
@@ -27,9 +28,14 @@ def maps(shape: tuple[int, ...], seed: int = 0, *, low: int = 0) -> Tensor:
     return label_map((2, 3, *shape), 40, seed, low=low)
 
 
+def colors_of(m: Tensor) -> Tensor:
+    """Frames (2, T, H, W, 3) whose colours follow from their labels."""
+    return torch.stack([m[:, 0] * 3, m[:, 1] * 5, m[:, 2] * 6], -1).clamp(0, 255).to(torch.uint8)
+
+
 def patches(m: Tensor) -> Result:
-    """Forty patches of a clip whose colours follow from its labels."""
-    frames = torch.stack([m[0, 0] * 3, m[0, 1] * 5, m[0, 2] * 6], -1).clamp(0, 255).to(torch.uint8)
+    """Forty patches of a clip."""
+    frames = colors_of(m)[0]
     num_frames, height, width = frames.shape[:3]
     regions = list(range(40))
     boxes = [[0, 0, height - i % height, i % width, width] for i in regions]
@@ -42,6 +48,7 @@ OPS: dict[str, Op] = {
     "connectivity, as published": lambda m: enforce_connectivity(
         m, [5, 30, 9000], [10**6, 400, 10**6], repair=False
     ),
+    "connectivity by colour": lambda m: connect_by_color(m, colors_of(m), [0, 30, 4000]),
     "overlap": lambda m: (region_overlap(m[:, 0], m[:, 1], 40, 37),),
     "patches": patches,
 }

@@ -10,7 +10,16 @@ from torch import Tensor
 from volumes import smooth_clip
 
 from ace3d_fast.errors import InputError
-from ace3d_fast.ops import clips_to_lab, gaussian_smooth, slic3d, slic3d_frames, slic3d_from, smooth_lab
+from ace3d_fast.ops import (
+    clips_to_lab,
+    gaussian_smooth,
+    rgb_to_lab,
+    segment_clips,
+    slic3d,
+    slic3d_frames,
+    slic3d_from,
+    smooth_lab,
+)
 
 Op = Callable[[Tensor], Tensor]
 
@@ -46,6 +55,8 @@ OPS: dict[str, Op] = {
     "slic with a mask": lambda frames: slic3d(
         clips_to_lab(frames), [20], compactness=10.0, mask=frames[..., 0] > 90
     ),
+    "segments": lambda frames: segment_clips(frames, [15, 50, 80]),
+    "segments of high quality": lambda frames: segment_clips(frames, [15, 80], quality="high"),
     "smooth, float64": lambda frames: gaussian_smooth(frames.movedim(4, 1).double(), (0.0, 2.0, 1.0)),
 }
 
@@ -100,6 +111,14 @@ def test_a_graph_can_hold_it(name):
         frames.copy_(clip)
         graph.replay()
         assert torch.equal(found, RAW[name](clip))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
+def test_lab_of_colours_is_near_that_of_the_cpu(dtype):
+    bytes_of = smooth_clip((7, 45, 61), num_clips=2)
+    rgb = bytes_of if dtype == torch.uint8 else bytes_of.to(dtype) / 200 - 0.1
+    found = rgb_to_lab(rgb.cuda()).cpu()
+    torch.testing.assert_close(found, rgb_to_lab(rgb), atol=1e-9 if dtype == torch.float64 else 2e-4, rtol=0)
 
 
 @pytest.mark.parametrize("option", ["exact", "adapt_compactness"])

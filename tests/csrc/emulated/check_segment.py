@@ -1,3 +1,4 @@
+import pytest
 import torch
 from beside import emulated, native
 from hypothesis import given, settings
@@ -24,6 +25,17 @@ def test_every_colour_has_the_lab_of_the_cpu():
     step = torch.arange(0, 256, 5, dtype=torch.uint8)
     frames = torch.cartesian_prod(step, step, step).reshape(1, 1, 52, -1, 3).contiguous()
     assert torch.equal(emulated.clips_to_lab(frames, True), native.clips_to_lab(frames, True))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(0, 3), (3,), (300, 3), (5, 7, 150, 3)])
+def test_lab_of_colours_in_any_order_is_that_of_the_cpu(dtype, shape):
+    bytes_of = torch.randint(0, 256, shape, dtype=torch.uint8)
+    rgb = bytes_of if dtype == torch.uint8 else bytes_of.to(dtype) / 200 - 0.1
+    expected = native.rgb_to_lab(rgb)
+    assert expected.shape == shape
+    tolerance = 1e-9 if dtype == torch.float64 else 2e-4
+    torch.testing.assert_close(emulated.rgb_to_lab(rgb), expected, atol=tolerance, rtol=0)
 
 
 @settings(max_examples=20)
