@@ -10,8 +10,7 @@ namespace ace3d {
 // fill_bricks        records and colour boxes under nodes [begin, end) of kJobLevel, and the lowest box above
 //                    them; colours are multiplied by `scale`, `mask` [depth, height, width] may be null
 // assign_nearest     the nearest centre of the voxels under those nodes; `sums` [center, sums_per_center]
-// grow;
-//                    returns whether there was a voxel that no centre reaches
+//                    grow; returns whether there was a voxel that no centre reaches
 // assign_first       the same for a first assignment that is a matter of coordinates
 #define ACE3D_SLIC3D_KERNELS(ISA)                                                                         \
   namespace ISA {                                                                                         \
