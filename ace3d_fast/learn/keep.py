@@ -11,6 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ace3d_fast.learn.checks import Labels, group_codes
 
+# What stands once in a clip, like a mark in a corner, has one region in each at most, and supervoxels miss
+# some: of ten clips, ten regions would be too much to ask.
+MIN_REGIONS_PER_CLIP = 0.6
+
 
 @dataclass(frozen=True, slots=True)
 class Keep:
@@ -40,6 +44,7 @@ def keep_calibrated(
     clips: Labels,
     *,
     num_videos: int,
+    num_clips: int | None = None,
     num_clusters: int | None = None,
     min_regions: int = 10,
     min_clips: int = 5,
@@ -59,10 +64,13 @@ def keep_calibrated(
         Clip of each region; clips are told apart within a video.
     num_videos : int
         Videos that were clustered, including those without any member.
+    num_clips : int, optional
+        Clips that were clustered.
     num_clusters : int, optional
         Clusters to judge; by default up to the largest label.
     min_regions, min_clips : int
-        Least number of member regions, and of clips they come from.
+        Least number of member regions, and of clips they come from. Where ``num_clips`` is given, no more than
+        0.6 regions for each of these clips are asked for.
     min_video_share, min_videos : float, int
         At least ``max(min_videos, ceil(min_video_share * num_videos))`` videos are needed.
     max_video_share : float
@@ -80,6 +88,9 @@ def keep_calibrated(
     """
     # 1e-9: .35 * 20 is 7.000000000000001 in binary, and the rule means 7
     needed = max(min_videos, ceil(min_video_share * num_videos - 1e-9))
+    needed_regions = min_regions
+    if num_clips is not None:
+        needed_regions = min(min_regions, ceil(MIN_REGIONS_PER_CLIP * num_clips - 1e-9))
 
     def objections(counts: Keep) -> list[str]:
         found = []
@@ -90,8 +101,8 @@ def keep_calibrated(
             found.append(f"{share}, at most {max_video_share:.0%} allowed")
         if counts.num_clips < min_clips:
             found.append(f"in {_count(counts.num_clips, 'clip')}, needs {min_clips}")
-        if counts.num_regions < min_regions:
-            found.append(f"{_count(counts.num_regions, 'region')}, needs {min_regions}")
+        if counts.num_regions < needed_regions:
+            found.append(f"{_count(counts.num_regions, 'region')}, needs {needed_regions}")
         return found
 
     return _judge("keep_calibrated", labels, videos, clips, num_clusters, objections)

@@ -216,6 +216,7 @@ def _keep_table(
             videos,
             clips,
             **sizes,
+            num_clips=regions["clip_id"].nunique(),
             min_clips=options.min_clips,
             min_video_share=options.min_video_share,
             min_videos=options.min_videos,

@@ -43,6 +43,20 @@ def test_the_calibrated_rule_says_what_is_missing(regions, num_videos, reason):
     assert verdict.kept == (reason == "")
 
 
+@pytest.mark.parametrize(
+    ("regions", "num_clips", "reason"),
+    [
+        ((2, 2, 2), 10, ""),  # seen once in six of ten clips
+        ((2, 2, 1), 10, "5 regions, needs 6"),
+        ((3, 3, 3), 17, "9 regions, needs 10"),  # ceil(.6 * 17) = 11, but never more than ten
+        ((3, 2), 5, "in 2 of 5 videos, needs 3; in 4 clips, needs 5"),  # .6 * 5 = 3 regions are there
+    ],
+)
+def test_few_clips_need_fewer_regions(regions, num_clips, reason):
+    (verdict,) = keep_calibrated(*cluster(*regions), num_videos=5, num_clips=num_clips)
+    assert verdict.reason == reason
+
+
 def test_clips_of_different_videos_are_different_clips():
     (verdict,) = keep_calibrated(*cluster(4, 4, 4, clips_per_video=1), num_videos=3)
     assert verdict.num_clips == 3
