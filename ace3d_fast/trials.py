@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -17,7 +17,7 @@ from ace3d_fast.controls import fidelity_rows, latent_rows
 from ace3d_fast.described import Described
 from ace3d_fast.learn.clusters import fit_clusters
 from ace3d_fast.learn.scores import score_effect, score_raw
-from ace3d_fast.learn.significance import bootstrap_mean
+from ace3d_fast.learn.significance import bootstrap_mean, bootstrap_spearman
 from ace3d_fast.learn.splits import Split
 from ace3d_fast.learn.stability import match_directions
 from ace3d_fast.models.network import Network
@@ -31,6 +31,8 @@ NUM_NULLS = 60
 NUM_SEEDS = 5
 NUM_CLIPS = 6
 NUM_SUBSETS = 100
+NUM_RANDOMISED = 3
+NUM_RANDOMISED_REGIONS = 60
 CONTROL_COLUMNS = ["measure", "of", "value", "low", "high", "num"]
 
 Rows = NDArray[np.int64]
@@ -103,33 +105,37 @@ def stability_rows(
 
 
 def randomised_insertions(
-    steps: Steps, described: Described, members: Mapping[tuple[int, int], Rows]
+    steps: Steps, described: Described, rows: Rows, class_indices: Sequence[int], *, seed: int
 ) -> Iterator[tuple[str, Floats]]:
-    """Insertion effects of concepts, by the network as it is and as it is randomised from the head down.
+    """Insertion effects of regions, by the network as it is and as it is randomised from the head down.
 
     Parameters
     ----------
     steps, described
-    members : dict of (class index, concept) to (n,) int64
-        Regions of each concept.
+    rows : (n,) int64
+        Regions.
+    class_indices : sequence of int
+    seed : int
+        Draws the weights.
 
     Yields
     ------
-    (str, (n,) float64)
-        ``""`` and the effect of each concept; then the part randomised last and the effects of the network
-        without its weights from there up. The network gets its weights back in the end.
+    (str, (n, classes) float64)
+        ``""`` and the margin of each region shown alone, minus that of the fill; then the part randomised
+        last and the same of the network without its weights from there up. The network gets its weights back
+        in the end.
     """
     module = steps.network.module
     original = {name: value.clone() for name, value in module.state_dict().items()}
-    yield "", _insertions(steps, steps.network, described, members)
+    yield "", _insertions(steps, steps.network, described, rows, class_indices)
     try:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(steps.options.seed)
+            torch.manual_seed(seed)
             for name, part in reversed(_parts(module)):
                 for layer in part.modules():
                     if hasattr(layer, "reset_parameters"):
                         layer.reset_parameters()  # type: ignore[operator]
-                yield name, _insertions(steps, _rebuilt(steps.network), described, members)
+                yield name, _insertions(steps, _rebuilt(steps.network), described, rows, class_indices)
     finally:
         module.load_state_dict(original)
 
@@ -148,7 +154,8 @@ def control_table(
     -------
     DataFrame
         Columns `CONTROL_COLUMNS`: what was measured, of what, the mean with its 95 % interval, and of how
-        many values: null concepts, pairs of seeds, or videos. A correlation has no interval.
+        many values: null concepts, pairs of seeds, videos, or regions. ``randomised``: partial Spearman of
+        regions' insertion effects with those of a network that is randomised, given their size.
     """
     rng = np.random.default_rng(steps.options.seed)
     nulls, _ = null_tests(steps, described, split, plan, responses, num_nulls=NUM_NULLS, rng=rng)
@@ -171,16 +178,36 @@ def control_table(
     for (curve, k), part in wide.groupby(["curve", "k"]):
         gap = part["top"] - part["random"]
         add(f"c_{curve}_gap", f"k={k}", gap if curve == "insertion" else -gap)
-    kept = tested.concepts.dropna(subset=["region_effect"])["concept"]
-    members = {(steps.class_index, int(c)): plan.members[int(c)][:NUM_CLIPS] for c in kept}
-    before: Floats = np.zeros(0)
-    for last, effects in randomised_insertions(steps, described, members):
-        if not last:
-            before = effects
-            continue
-        rank = float(spearmanr(before, effects).statistic) if len(members) > 2 else float("nan")
-        rows.append(["randomised", last, rank, np.nan, np.nan, len(members)])
+    rows += _randomised_rows(steps, described, plan)
     return pd.DataFrame(rows, columns=CONTROL_COLUMNS)
+
+
+def _randomised_rows(steps: Steps, described: Described, plan: ForwardPlan) -> list[list[object]]:
+    """Do effects of regions, apart from what their size explains, outlive the weights?
+
+    The ranks of a few concepts agree by chance, and a network without a single learned weight answers more
+    to a large region than to a small one: single regions are ranked, given their size. A set of random
+    weights is one draw, so several are averaged.
+    """
+    regions = described.regions
+    rng = np.random.default_rng(steps.options.seed)
+    rows = np.sort(rng.choice(plan.removed, min(NUM_RANDOMISED_REGIONS, len(plan.removed)), replace=False))
+    video, size = regions["video"].to_numpy()[rows], regions["num_voxels"].to_numpy()[rows]
+    by_video = [np.flatnonzero(video == name) for name in sorted(set(video))]
+    found: dict[str, list[Floats]] = {}
+    for seed in range(NUM_RANDOMISED):
+        before: Floats = np.zeros(0)
+        for last, effects in randomised_insertions(
+            steps, described, rows, [steps.class_index], seed=steps.options.seed + seed
+        ):
+            if not last:
+                before = effects[:, 0]
+                continue
+            triples = np.stack([before, effects[:, 0], size])
+            draws = {"num_draws": 200, "seed": seed}
+            interval = bootstrap_spearman([triples[:, here] for here in by_video], **draws)
+            found.setdefault(last, []).append(np.array(interval))
+    return [["randomised", last, *np.mean(ends, axis=0), len(rows)] for last, ends in found.items()]
 
 
 def _draw(pool: Rows, video: NDArray[np.object_], rng: np.random.Generator) -> Rows:
@@ -211,18 +238,18 @@ def _rebuilt(network: Network) -> Network:
 
 
 def _insertions(
-    steps: Steps, network: Network, described: Described, members: Mapping[tuple[int, int], Rows]
+    steps: Steps, network: Network, described: Described, rows: Rows, class_indices: Sequence[int]
 ) -> Floats:
-    """Mean margin of regions shown alone, minus that of the fill, for each concept."""
+    """Margins (n, classes) of regions shown alone, minus those of the fill."""
     probe: Probe = replace(steps.probe(), network=network)
-    found = []
-    for (class_index, _), rows in members.items():
-        values = []
-        for _, region in described.regions.iloc[rows].iterrows():
-            clip = steps.run.read_clip(str(region["video"]), int(region["clip"]))
-            blank, alone = margins(probe.alone(clip, [[], [int(region["index"])]]).logits, [class_index])[
-                :, 0
-            ]
-            values.append(alone - blank)
-        found.append(float(np.mean(values)))
-    return np.array(found)
+    regions = described.regions.iloc[rows]
+    found = np.full((len(rows), len(class_indices)), np.nan)
+    clip_ids = regions["clip_id"].to_numpy()
+    for clip_id in np.unique(clip_ids):
+        here = np.flatnonzero(clip_ids == clip_id)
+        first = regions.iloc[here[0]]
+        clip = steps.run.read_clip(str(first["video"]), int(first["clip"]))
+        shown = [[], *([int(i)] for i in regions["index"].to_numpy()[here])]
+        values = margins(probe.alone(clip, shown).logits, list(class_indices))
+        found[here] = values[1:] - values[0]
+    return found

@@ -69,8 +69,8 @@ def keep_calibrated(
     num_clusters : int, optional
         Clusters to judge; by default up to the largest label.
     min_regions, min_clips : int
-        Least number of member regions, and of clips they come from. Where ``num_clips`` is given, no more than
-        0.6 regions for each of these clips are asked for.
+        Least number of member regions, and of clips they come from. Where ``num_clips`` is given, no more
+        than 0.6 regions for each of these clips are asked for.
     min_video_share, min_videos : float, int
         At least ``max(min_videos, ceil(min_video_share * num_videos))`` videos are needed.
     max_video_share : float

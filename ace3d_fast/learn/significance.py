@@ -184,8 +184,9 @@ def bootstrap_spearman(pairs_by_group: Sequence[ArrayLike], *, num_draws: int, s
 
     Parameters
     ----------
-    pairs_by_group : sequence of (2, n_g) float
-        Pairs of each group (video), which is drawn as a whole.
+    pairs_by_group : sequence of (2, n_g) or (3, n_g) float
+        Pairs of each group (video), which is drawn as a whole. With a third row the correlation is partial:
+        what both ranks owe to those of the third row is left out.
     num_draws, seed : int
 
     Returns
@@ -195,13 +196,15 @@ def bootstrap_spearman(pairs_by_group: Sequence[ArrayLike], *, num_draws: int, s
     """
     from scipy.stats import rankdata
 
-    groups = [np.asarray(pairs, dtype=np.float64).reshape(2, -1) for pairs in pairs_by_group]
+    groups = [np.asarray(pairs, dtype=np.float64) for pairs in pairs_by_group]
 
     def correlate(parts: list[FloatArray]) -> float:
         ranks = rankdata(np.concatenate(parts, axis=1), axis=1)
         ranks -= ranks.mean(axis=1, keepdims=True)
-        scale = float(np.sqrt((ranks**2).sum(axis=1).prod()))
-        return float((ranks[0] * ranks[1]).sum()) / scale if scale > 0 else float("nan")
+        for given in ranks[2:]:
+            ranks[:2] -= np.outer(ranks[:2] @ given, given) / max(float(given @ given), 1e-12)
+        scale = float(np.sqrt((ranks[:2] ** 2).sum(axis=1).prod()))
+        return float((ranks[0] * ranks[1]).sum()) / scale if scale > 1e-6 else float("nan")
 
     if not groups:
         return Interval(float("nan"), float("nan"), float("nan"))

@@ -87,18 +87,22 @@ def sanity_rows(case: Case) -> pd.DataFrame:
     class that follows its own.
     """
     rows = [{"seed": case.seed, "randomised": "labels", "spearman": _other_labels(case)}]
-    members = {
-        (CLASSES.index(own.name), int(c)): own.plan.members[c][:NUM_SANITY_MEMBERS]
+    members = [
+        (own.steps.class_index, own.plan.members[c][:NUM_SANITY_MEMBERS])
         for own in case
         for c in own.tested.concepts.dropna(subset=["region_effect"])["concept"]
-    }
+    ]
+    regions = np.unique(np.concatenate([here for _, here in members]))
     before: NDArray[np.float64] = np.zeros(0)
-    for name, effects in trials.randomised_insertions(case.steps, case.base, members):
+    for name, effects in trials.randomised_insertions(
+        case.steps, case.base, regions, range(len(CLASSES)), seed=case.steps.options.seed
+    ):
+        means = np.array([effects[np.searchsorted(regions, here), k].mean() for k, here in members])
         if name:
-            rank = float(spearmanr(before, effects).statistic)
+            rank = float(spearmanr(before, means).statistic)
             rows.append({"seed": case.seed, "randomised": name, "spearman": rank})
         else:
-            before = effects
+            before = means
     return pd.DataFrame(rows)
 
 

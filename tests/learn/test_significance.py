@@ -211,4 +211,21 @@ def test_rank_correlation_is_scipys_and_its_interval_holds_it():
     assert found.low < found.mean < found.high
     assert found.high - found.low < 0.5
     assert np.isnan(bootstrap_spearman([np.ones((2, 5))] * 3, num_draws=10, seed=0).mean)
+
+
+def test_what_ranks_owe_to_a_third_row_is_left_out():
+    rng = np.random.default_rng(0)
+    size = rng.normal(size=300)
+    a, b = size + 0.3 * rng.normal(size=(2, 300))
+    groups = np.split(np.stack([a, b, size]), 10, axis=1)
+    assert bootstrap_spearman([part[:2] for part in groups], num_draws=10, seed=0).mean > 0.85
+    assert abs(bootstrap_spearman(groups, num_draws=10, seed=0).mean) < 0.15
+    first = [np.stack([part[0], part[0], part[2]]) for part in groups]
+    assert bootstrap_spearman(first, num_draws=10, seed=0).mean == pytest.approx(1)
+    only_size = [np.stack([part[2], part[1], part[2]]) for part in groups]
+    assert np.isnan(bootstrap_spearman(only_size, num_draws=10, seed=0).mean)  # nothing is left of it
+
+
+def test_intervals_of_correlations_need_two_groups():
+    pairs = np.random.default_rng(0).normal(size=(2, 2, 9))
     assert np.isnan(bootstrap_spearman([pairs[0]], num_draws=10, seed=0).low)
