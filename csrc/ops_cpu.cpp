@@ -101,6 +101,25 @@ Tensor smooth_lab(const Tensor& frames, bool stretch, std::vector<double> sigma)
   return lab;
 }
 
+// The maps of one clip, from what all clips share. `centers` and `moved` [clip, center of all maps,
+// 3 + channels], if there are any.
+std::vector<SlicMap> maps_of_clip(std::vector<SlicMap> maps, int64_t clip, int64_t channels,
+                                  int64_t num_voxels, const std::optional<Tensor>& centers,
+                                  const Tensor* moved, const Tensor& labels) {
+  int64_t all_centers = 0;
+  for (const SlicMap& map : maps) all_centers += map.num_centers;
+  int64_t at = clip * all_centers * (3 + channels);
+  int32_t* to = output<int32_t>(labels) + clip * static_cast<int64_t>(maps.size()) * num_voxels;
+  for (SlicMap& map : maps) {
+    map.labels = to;
+    if (centers) map.centers = input<double>(*centers) + at;
+    if (moved != nullptr) map.moved_centers = output<double>(*moved) + at;
+    to += num_voxels;
+    at += map.num_centers * (3 + channels);
+  }
+  return maps;
+}
+
 // `centers` [clip, center of all resolutions, 3 + channels]. Returns labels and centres; where `centers` are
 // not wanted back they are empty.
 std::tuple<Tensor, Tensor> slic3d(const Tensor& volume, const std::optional<Tensor>& mask,
@@ -122,22 +141,12 @@ std::tuple<Tensor, Tensor> slic3d(const Tensor& volume, const std::optional<Tens
   options.adapt_compactness = adapt_compactness;
   options.settle_first = settle_first;
 
-  const auto maps_of = [&](int64_t clip) {
-    std::vector<SlicMap> own = maps;
-    int64_t first = clip * all_centers;
-    for (int64_t map = 0; map < num_maps; ++map) {
-      own[map].labels = output<int32_t>(labels) + (clip * num_maps + map) * num_voxels;
-      if (centers) own[map].centers = input<double>(*centers) + first * row;
-      if (return_centers) own[map].moved_centers = output<double>(moved) + first * row;
-      first += own[map].num_centers;
-    }
-    return own;
-  };
   const auto run = [&](const auto* voxels) {
     using T = std::remove_cv_t<std::remove_pointer_t<decltype(voxels)>>;
     parallel_for(0, num_clips, clips_per_job(num_clips), [&](int64_t begin, int64_t end) {
       for (int64_t clip = begin; clip < end; ++clip) {
-        const std::vector<SlicMap> own = maps_of(clip);
+        const std::vector<SlicMap> own = maps_of_clip(maps, clip, channels, num_voxels, centers,
+                                                      return_centers ? &moved : nullptr, labels);
         const T* colors = voxels + clip * channels * num_voxels;
         const uint8_t* inside = mask ? input<uint8_t>(*mask) + clip * num_voxels : nullptr;
         if (adapt_compactness) {
@@ -160,9 +169,9 @@ std::tuple<Tensor, Tensor> slic3d(const Tensor& volume, const std::optional<Tens
 }
 
 // From bytes of RGB, without smoothing: Lab is made where it is used.
-Tensor slic3d_frames(const Tensor& frames, std::vector<int64_t> grids, std::vector<int64_t> num_centers,
-                     std::vector<double> apart, double compactness, int64_t num_iterations,
-                     std::vector<double> spacing) {
+Tensor slic3d_frames(const Tensor& frames, const std::optional<Tensor>& centers, std::vector<int64_t> grids,
+                     std::vector<int64_t> num_centers, std::vector<double> apart, double compactness,
+                     int64_t num_iterations, std::vector<double> spacing) {
   const int64_t num_clips = frames.size(0);
   const auto num_maps = static_cast<int64_t>(num_centers.size());
   const VolumeShape shape = {frames.size(1), frames.size(2), frames.size(3)};
@@ -174,10 +183,7 @@ Tensor slic3d_frames(const Tensor& frames, std::vector<int64_t> grids, std::vect
   parallel_for(0, num_clips, clips_per_job(num_clips), [&](int64_t begin, int64_t end) {
     for (int64_t clip = begin; clip < end; ++clip) {
       const uint8_t* rgb = input<uint8_t>(frames) + clip * 3 * num_voxels;
-      std::vector<SlicMap> own = maps;
-      for (int64_t map = 0; map < num_maps; ++map) {
-        own[map].labels = output<int32_t>(labels) + (clip * num_maps + map) * num_voxels;
-      }
+      const std::vector<SlicMap> own = maps_of_clip(maps, clip, 3, num_voxels, centers, nullptr, labels);
       slic3d_bytes_cpu(rgb, light_of_clip(rgb, num_voxels, true), shape, options, own.data(), num_maps);
     }
   });

@@ -112,15 +112,17 @@ std::tuple<Tensor, Tensor> slic3d(const Tensor& volume, const std::optional<Tens
   return {labels, moved};
 }
 
-Tensor slic3d_frames(const Tensor& frames, std::vector<int64_t> grids, std::vector<int64_t> num_centers,
-                     std::vector<double> apart, double compactness, int64_t num_iterations,
-                     std::vector<double> spacing) {
+Tensor slic3d_frames(const Tensor& frames, const std::optional<Tensor>& centers, std::vector<int64_t> grids,
+                     std::vector<int64_t> num_centers, std::vector<double> apart, double compactness,
+                     int64_t num_iterations, std::vector<double> spacing) {
   const OnDevice device(frames);
   const auto num_maps = static_cast<int64_t>(num_centers.size());
   const VolumeShape shape = {frames.size(1), frames.size(2), frames.size(3)};
   Tensor labels =
       new_empty(frames, {frames.size(0), num_maps, shape.depth, shape.height, shape.width}, ScalarType::Int);
-  const SlicClips clips{frames.size(0), 3, shape, nullptr, nullptr, output<int32_t>(labels)};
+  const SlicClips clips{frames.size(0), 3,
+                        shape,          centers ? input<double>(*centers) : nullptr,
+                        nullptr,        output<int32_t>(labels)};
   const std::vector<SlicMap> maps = slic_maps(grids, num_centers, apart);
   Tensor light = work_bytes(frames, light_table_bytes(clips.num_clips));
   Tensor work = work_bytes(frames, slic3d_work_bytes(clips, maps.data(), num_maps));

@@ -17,8 +17,8 @@ void define_ops(Library& library) {
       "float compactness, int num_iterations, float[] spacing, bool exact, bool adapt_compactness, "
       "bool settle_first, bool return_centers) -> (Tensor, Tensor)");
   library.def(
-      "slic3d_frames(Tensor frames, int[] grids, int[] num_centers, float[] apart, float compactness, "
-      "int num_iterations, float[] spacing) -> Tensor");
+      "slic3d_frames(Tensor frames, Tensor? centers, int[] grids, int[] num_centers, float[] apart, "
+      "float compactness, int num_iterations, float[] spacing) -> Tensor");
   library.def(
       "enforce_connectivity(Tensor labels, int[] min_sizes, int[] max_sizes, bool repair) -> (Tensor, "
       "Tensor)");

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
 from scipy.spatial.distance import cdist
 from torch import Tensor
+
+from ace3d_fast.ops.color import clips_to_lab
 
 _SEEDS_AT_ONCE = 4096
 
@@ -101,20 +103,57 @@ def seeds_off_edges(volume: Tensor, seeds: Tensor) -> Tensor:
     ----------
     Achanta et al., SLIC superpixels compared to state-of-the-art superpixel methods, TPAMI 2012, section 3.1.
     """
-    seeds = seeds.to(volume.device)
+    return _move_off_edges(lambda t, y, x: volume[:, :, t, y, x], volume.shape[2:], seeds.to(volume.device))
+
+
+def frame_seeds_off_edges(frames: Tensor, seeds: Tensor) -> Tensor:
+    """`seeds_off_edges` of `clips_to_lab`, with Lab made near the seeds alone.
+
+    Parameters
+    ----------
+    frames : (N, T, H, W, 3) uint8
+        RGB.
+    seeds : (K, 3) int64
+
+    Returns
+    -------
+    (N, K, 6) float32
+    """
+    low, high = frames.flatten(1).aminmax(dim=1)
+    range_of_clip = torch.stack([low, high], dim=1)[..., None].expand(-1, -1, 3)
+
+    def lab_near(t: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        boxes = frames[:, t, y, x]
+        # Two more pixels: the stretch is that of the whole clip.
+        pixels = torch.cat([boxes.flatten(1, 4), range_of_clip], dim=1)
+        lab = clips_to_lab(pixels[:, None, None])[:, :, 0, 0, :-2]
+        return lab.reshape(*lab.shape[:2], *boxes.shape[1:5])
+
+    return _move_off_edges(lab_near, frames.shape[1:4], seeds.to(frames.device))
+
+
+def _move_off_edges(
+    colors_near: Callable[[Tensor, Tensor, Tensor], Tensor], shape: Sequence[int], seeds: Tensor
+) -> Tensor:
+    """Centres (N, K, 3 + C) of seeds (K, 3).
+
+    ``colors_near`` gives the colours (N, C, K, 5, 5, 5) at indices of T, H and W that broadcast to
+    (K, 5, 5, 5).
+    """
     parts = [seeds[i : i + _SEEDS_AT_ONCE] for i in range(0, len(seeds), _SEEDS_AT_ONCE)]
-    return torch.cat([_move_off_edges(volume, part) for part in parts], dim=1)
+    return torch.cat([_move_some(colors_near, shape, part) for part in parts], dim=1)
 
 
-def _move_off_edges(volume: Tensor, seeds: Tensor) -> Tensor:
-    """Centres (N, K, 3 + C) of seeds (K, 3)."""
-    num_clips, channels, *shape = volume.shape
-    near = torch.arange(-2, 3, device=volume.device)
+def _move_some(
+    colors_near: Callable[[Tensor, Tensor, Tensor], Tensor], shape: Sequence[int], seeds: Tensor
+) -> Tensor:
+    near = torch.arange(-2, 3, device=seeds.device)
     # Along each axis the five voxels around a seed, those outside the volume replaced by the last inside.
     at = [(seeds[:, axis, None] + near).clamp(0, size - 1) for axis, size in enumerate(shape)]
-    box = volume[:, :, at[0][:, :, None, None], at[1][:, None, :, None], at[2][:, None, None, :]]
-    gradient = volume.new_zeros(num_clips, len(seeds), 3, 3, 3)
-    outside = torch.zeros(len(seeds), 3, 3, 3, dtype=torch.bool, device=volume.device)
+    box = colors_near(at[0][:, :, None, None], at[1][:, None, :, None], at[2][:, None, None, :])
+    num_clips, channels = box.shape[:2]
+    gradient = box.new_zeros(num_clips, len(seeds), 3, 3, 3)
+    outside = torch.zeros(len(seeds), 3, 3, 3, dtype=torch.bool, device=seeds.device)
     for axis, size in enumerate(shape):
         along = [3 if other == axis else 1 for other in range(3)]
         middle = box
@@ -128,13 +167,15 @@ def _move_off_edges(volume: Tensor, seeds: Tensor) -> Tensor:
         place = seeds[:, axis, None] + near[1:4]
         outside |= ((place < 0) | (place >= size)).view(-1, *along)
     gradient = gradient.masked_fill(outside, torch.inf).flatten(2)
-    preference = torch.arange(27, 0, -1, device=volume.device)
+    preference = torch.arange(27, 0, -1, device=seeds.device)
     preference[13] = 28  # the seed itself
     best = ((gradient == gradient.amin(dim=2, keepdim=True)) * preference).argmax(dim=2)
-    moved = [seeds[:, axis] + best // 3 ** (2 - axis) % 3 - 1 for axis in range(3)]
-    clips = torch.arange(num_clips, device=volume.device)[:, None]
-    colors = volume.movedim(1, -1)[clips, moved[0], moved[1], moved[2]]
-    return torch.cat([torch.stack(moved, dim=2).to(volume.dtype), colors], dim=2)
+    steps = [best // 3 ** (2 - axis) % 3 for axis in range(3)]
+    moved = torch.stack([seeds[:, axis] + steps[axis] - 1 for axis in range(3)], dim=2)
+    clips = torch.arange(num_clips, device=seeds.device)[:, None]
+    each = torch.arange(len(seeds), device=seeds.device)
+    colors = box.movedim(1, -1)[clips, each, 1 + steps[0], 1 + steps[1], 1 + steps[2]]
+    return torch.cat([moved.to(box.dtype), colors], dim=2)
 
 
 def mask_seeds(

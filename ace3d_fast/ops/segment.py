@@ -13,7 +13,7 @@ from ace3d_fast.errors import InputError, expected
 from ace3d_fast.ops.checks import check_counts, check_tensor, check_triple, check_volume, shown
 from ace3d_fast.ops.connect_by_color import connect_by_color
 from ace3d_fast.ops.connectivity import enforce_connectivity_
-from ace3d_fast.ops.seeds import seed_grid, seeds_off_edges
+from ace3d_fast.ops.seeds import frame_seeds_off_edges, seed_grid, seeds_off_edges
 from ace3d_fast.ops.slic3d import slic3d, slic3d_frames
 from ace3d_fast.ops.smooth import smooth_lab
 
@@ -74,20 +74,16 @@ def segment_clips(
         for width, step in zip(check_triple(where, "sigma", sigma, zero=True), distances, strict=True)
     ]
 
-    high = check_quality(where, quality) == "high"
     options: dict[str, Any] = {
         "compactness": compactness, "num_iterations": num_iterations, "spacing": distances
     }  # fmt: skip
     grids = [seed_grid(shape, count) for count in counts]
     sizes = [shape.numel() / grid.num_centers(shape) for grid in grids]
-    if high:
-        volume = smooth_lab(frames, widths)
-        centers = [seeds_off_edges(volume, grid.seeds(shape)) for grid in grids]
-        labels = slic3d(volume, counts, centers=centers, **options)
-    elif max(widths) > 0:
-        labels = slic3d(smooth_lab(frames, widths), counts, **options)
-    else:
-        labels = slic3d_frames(frames, counts, **options)
+    colors = smooth_lab(frames, widths) if max(widths) > 0 else frames
+    if check_quality(where, quality) == "high":
+        move = frame_seeds_off_edges if colors is frames else seeds_off_edges
+        options["centers"] = [move(colors, grid.seeds(shape)) for grid in grids]
+    labels = (slic3d_frames if colors is frames else slic3d)(colors, counts, **options)
     return connect_regions(labels, frames, sizes, quality)
 
 

@@ -110,17 +110,9 @@ def slic3d(
             return torch.cat(
                 [_spread_over_mask(volume[n, None], mask[n, None], counts, *options) for n in clips]
             )
-    maps = _Maps()
-    starts = None
-    if centers is None:
-        for count in counts:
-            grid = seed_grid(shape, count)
-            maps.add(grid, grid.num_centers(shape))
-    else:
-        starts = check_centers("slic3d", centers, len(counts), volume)
-        check_colors("slic3d", "centers", starts[..., 3:], compactness)
-        for count, part in zip(counts, centers, strict=True):
-            maps.add(seed_grid(shape, count), part.shape[1])
+    starts, maps = None, _grid_maps(shape, counts)
+    if centers is not None:
+        starts, maps = _given_maps("slic3d", centers, shape, counts, volume, volume.shape[1], compactness)
     return _run(volume, mask, starts, maps, *options, settle_first=False, return_centers=False)[0]
 
 
@@ -159,11 +151,8 @@ def slic3d_from(
     volume = check_slic_volume("slic3d_from", volume)
     counts = check_counts("slic3d_from", "num_regions", num_regions, least=1)
     distances = check_options("slic3d_from", volume, compactness, num_iterations, spacing)
-    starts = check_centers("slic3d_from", centers, len(counts), volume)
-    check_colors("slic3d_from", "centers", starts[..., 3:], compactness)
-    maps = _Maps()
-    for count, part in zip(counts, centers, strict=True):
-        maps.add(seed_grid(volume.shape[2:], count), part.shape[1])
+    channels, *shape = volume.shape[1:]
+    starts, maps = _given_maps("slic3d_from", centers, shape, counts, volume, channels, compactness)
     options = (compactness, num_iterations, distances, False, False)
     labels, moved = _run(volume, None, starts, maps, *options, settle_first=False, return_centers=True)
     return labels, list(moved.split_with_sizes(maps.num_centers, dim=1))
@@ -176,6 +165,7 @@ def slic3d_frames(
     compactness: float,
     num_iterations: int = 10,
     spacing: float | Sequence[float] = (1.0, 1.0, 1.0),
+    centers: Sequence[Tensor] | None = None,
 ) -> Tensor:
     """`slic3d` of `clips_to_lab`, without a Lab volume in between.
 
@@ -185,6 +175,8 @@ def slic3d_frames(
         RGB.
     num_regions, compactness, num_iterations, spacing
         As for `slic3d`.
+    centers : S tensors (N, K, 6), optional
+        As for `slic3d`, colours in Lab.
 
     Returns
     -------
@@ -199,12 +191,14 @@ def slic3d_frames(
     check_tensor(where, "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,), cpu=False)
     check_volume(where, "frames", frames[..., 0])
     distances = check_options(where, frames, compactness, num_iterations, spacing)
-    maps, shape = _Maps(), frames.shape[1:4]
-    for count in check_counts(where, "num_regions", num_regions, least=1):
-        grid = seed_grid(shape, count)
-        maps.add(grid, grid.num_centers(shape))
+    counts = check_counts(where, "num_regions", num_regions, least=1)
+    shape = frames.shape[1:4]
+    starts, maps = None, _grid_maps(shape, counts)
+    if centers is not None:
+        starts, maps = _given_maps(where, centers, shape, counts, frames, 3, compactness)
     labels: Tensor = torch.ops.ace3d.slic3d_frames(
         frames.contiguous(),
+        starts,
         maps.grids,
         maps.num_centers,
         maps.apart,
@@ -213,6 +207,33 @@ def slic3d_frames(
         distances,
     )
     return labels
+
+
+def _grid_maps(shape: Sequence[int], counts: Sequence[int]) -> _Maps:
+    """Maps whose seeds lie on grids."""
+    maps = _Maps()
+    for count in counts:
+        grid = seed_grid(shape, count)
+        maps.add(grid, grid.num_centers(shape))
+    return maps
+
+
+def _given_maps(
+    where: str,
+    centers: Sequence[Tensor],
+    shape: Sequence[int],
+    counts: Sequence[int],
+    clips: Tensor,
+    channels: int,
+    compactness: float,
+) -> tuple[Tensor, _Maps]:
+    """Where the centres of all maps start, (N, K, 3 + C) float64, and the maps."""
+    starts = check_centers(where, centers, len(counts), clips, channels)
+    check_colors(where, "centers", starts[..., 3:], compactness)
+    maps = _Maps()
+    for count, part in zip(counts, centers, strict=True):
+        maps.add(seed_grid(shape, count), part.shape[1])
+    return starts, maps
 
 
 def _spread_over_mask(
@@ -298,6 +319,7 @@ def _(
 @register_fake("slic3d_frames")
 def _(
     frames: Tensor,
+    centers: Tensor | None,
     grids: Sequence[int],
     num_centers: Sequence[int],
     apart: Sequence[float],

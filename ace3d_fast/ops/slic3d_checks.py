@@ -77,16 +77,18 @@ def check_colors(where: str, name: str, colors: Tensor, compactness: float) -> N
         raise InputError(expected(where, f"{name} / compactness", wanted, f"{largest / compactness:g}"))
 
 
-def check_centers(where: str, centers: Sequence[Tensor], num_maps: int, volume: Tensor) -> Tensor:
-    """The centres of all maps as the op takes them, (N, K, 3 + C) float64."""
+def check_centers(
+    where: str, centers: Sequence[Tensor], num_maps: int, clips: Tensor, channels: int
+) -> Tensor:
+    """The centres of all maps as the op takes them, (N, K, 3 + C) float64, beside ``clips`` (N, ...)."""
     if not isinstance(centers, (list, tuple)) or len(centers) != num_maps:
         fact = f"{len(centers)} tensors" if isinstance(centers, (list, tuple)) else type(centers).__name__
         raise InputError(expected(where, "centers", f"as a list for {num_maps} maps", fact))
-    size = (volume.shape[0], 3 + volume.shape[1])
+    size = (clips.shape[0], 3 + channels)
     for part in centers:
         dims, types = ("N", "K", "3 + C"), (torch.float32, torch.float64)
         check_tensor(where, "centers", part, dims=dims, dtypes=types, cpu=False)
-        check_beside(where, "centers", part, volume)
+        check_beside(where, "centers", part, clips)
         if (part.shape[0], part.shape[2]) != size or part.shape[1] < 1:
             wanted = f"of shape ({size[0]}, K, {size[1]}) with K at least 1"
             raise InputError(expected(where, "centers", wanted, f"shape {tuple(part.shape)}"))

@@ -63,7 +63,7 @@ def _slic3d(rng: random.Random) -> Call:
     if rng.random() < 0.3:
         arguments["mask"] = draw_labels(rng, (len(volume), *volume.shape[2:]), 2) > 0
     if rng.random() < 0.3:
-        arguments["centers"] = [_centers(rng, volume) for _ in num_regions]
+        arguments["centers"] = [_centers(rng, *volume.shape[:2]) for _ in num_regions]
     for name in ("exact", "adapt_compactness"):
         if rng.random() < 0.2:
             arguments[name] = True
@@ -75,8 +75,8 @@ def _slic3d(rng: random.Random) -> Call:
     return Call(ops.slic3d, arguments, shapes)
 
 
-def _centers(rng: random.Random, volume: torch.Tensor) -> torch.Tensor:
-    size = (len(volume), rng.choice([1, 2, 30]), 3 + volume.shape[1])
+def _centers(rng: random.Random, num_clips: int, channels: int) -> torch.Tensor:
+    size = (num_clips, rng.choice([1, 2, 30]), 3 + channels)
     centers = draw_floats(rng, size, [torch.float32, torch.float64])
     centers[..., :3] = centers[..., :3].abs() % 8
     if rng.random() < 0.3 and centers.numel():
@@ -86,7 +86,7 @@ def _centers(rng: random.Random, volume: torch.Tensor) -> torch.Tensor:
 
 def _slic3d_from(rng: random.Random) -> Call:
     volume, num_regions = _slic_volume(rng), draw_counts(rng)
-    centers = [_centers(rng, volume) for _ in num_regions]
+    centers = [_centers(rng, *volume.shape[:2]) for _ in num_regions]
     arguments = {
         "volume": volume, "centers": centers, "num_regions": num_regions, **_slic_options(rng)
     }  # fmt: skip
@@ -105,9 +105,10 @@ def _slic3d_frames(rng: random.Random) -> Call:
         n, *volume, _ = a["frames"].shape
         return [(n, len(a["num_regions"]), *volume)]
 
-    return Call(
-        ops.slic3d_frames, {"frames": frames, "num_regions": draw_counts(rng), **_slic_options(rng)}, shapes
-    )
+    arguments = {"frames": frames, "num_regions": draw_counts(rng), **_slic_options(rng)}
+    if rng.random() < 0.5:
+        arguments["centers"] = [_centers(rng, len(frames), 3) for _ in arguments["num_regions"]]
+    return Call(ops.slic3d_frames, arguments, shapes)
 
 
 def _slic(rng: random.Random) -> Call:

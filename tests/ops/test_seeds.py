@@ -5,10 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.util import regular_grid as skimage_grid
-from volumes import SHAPES
+from volumes import SHAPES, smooth_clip
 
+from ace3d_fast.ops import clips_to_lab
 from ace3d_fast.ops import seeds as seeds_module
-from ace3d_fast.ops.seeds import regular_grid, seed_grid, seeds_off_edges
+from ace3d_fast.ops.seeds import frame_seeds_off_edges, regular_grid, seed_grid, seeds_off_edges
 
 SIDE = st.integers(1, 300)
 
@@ -70,3 +71,11 @@ def test_seeds_are_moved_in_parts(monkeypatch):
     whole = seeds_off_edges(volume, seed_grid((4, 9, 9), 30).seeds((4, 9, 9)))
     monkeypatch.setattr(seeds_module, "_SEEDS_AT_ONCE", 7)
     assert torch.equal(seeds_off_edges(volume, seed_grid((4, 9, 9), 30).seeds((4, 9, 9))), whole)
+
+
+@given(SHAPES, st.integers(1, 60), st.integers(0, 2), st.integers(0, 1))
+def test_seeds_of_frames_are_those_of_their_lab_volume(shape, num_regions, num_clips, stretch):
+    frames = smooth_clip(shape, num_clips=num_clips + 1) // (1 + stretch)
+    seeds = seed_grid(shape, num_regions).seeds(shape)
+    expected = seeds_off_edges(clips_to_lab(frames), seeds)
+    assert torch.equal(frame_seeds_off_edges(frames, seeds), expected)

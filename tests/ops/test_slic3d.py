@@ -146,6 +146,17 @@ def test_frames_are_cut_as_their_lab_volume(shape, count):
     assert different <= max(0.02, 3 / volume.numel())
 
 
+def test_frames_are_cut_from_given_centres_as_their_lab_volume():
+    frames = smooth_clip((6, 40, 50), num_clips=2)
+    corner = torch.tensor([6.0, 40.0, 50.0, 60.0, 30.0, 30.0], dtype=torch.float64)
+    starts = torch.rand(2, 40, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * corner
+    centers = [starts, starts[:, :15]]
+    volume = slic3d(clips_to_lab(frames), [40, 15], compactness=10.0, centers=centers)
+    found = slic3d_frames(frames, [40, 15], compactness=10.0, centers=centers)
+    assert (found != volume).double().mean() <= 0.002
+    assert (found != slic3d_frames(frames, [40, 15], compactness=10.0)).double().mean() > 0.2
+
+
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_mask_is_left_out_and_changes_what_is_in(exact):
     volume = unit_volume((7, 30, 34)).float()
@@ -233,7 +244,9 @@ def test_opcheck():
         quarters = [[2, y, x, 0, 0, 0] for y in (2, 6) for x in (2, 6)]  # none is left empty
         centers = torch.tensor([quarters], dtype=torch.float64)
         opcheck(torch.ops.ace3d.slic3d.default, (volume, mask, centers, *maps, False, False, True, True))
-    opcheck(torch.ops.ace3d.slic3d_frames.default, (torch.zeros(1, 4, 9, 8, 3, dtype=torch.uint8), *maps))
+    frames = torch.zeros(1, 4, 9, 8, 3, dtype=torch.uint8)
+    for starts in (None, centers):
+        opcheck(torch.ops.ace3d.slic3d_frames.default, (frames, starts, *maps))
 
 
 def test_errors_name_the_argument():
@@ -290,6 +303,8 @@ def test_options_that_float32_cannot_hold_are_refused():
         slic3d(volume, [4], compactness=5e-324)
     with pytest.raises(InputError, match="slic3d_frames: expected volume / compactness below 1e"):
         slic3d_frames(frames, [4], compactness=1e-11)
+    with pytest.raises(InputError, match=r"slic3d_frames: expected centers of shape \(1, K, 6\)"):
+        slic3d_frames(frames, [4], compactness=1.0, centers=[torch.zeros(1, 4, 5)])
     with pytest.raises(InputError, match="expected spacing of at most 1e"):
         slic3d(volume, [4], compactness=1.0, spacing=1e20)
     with pytest.raises(InputError, match="expected centers / compactness below 1e"):

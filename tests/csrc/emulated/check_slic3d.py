@@ -121,5 +121,11 @@ def test_many_iterations_end_where_labels_do():
 def test_frames_have_the_labels_of_the_cpu(shape, num_clips, compactness, iterations):
     volume = clip_of(shape, num_clips, seed=3) + 120
     frames = volume.clamp(0, 255).to(torch.uint8).movedim(1, 4).contiguous()
-    arguments = (frames, *maps_of(shape, [5, 40]), compactness, iterations, [2.0, 1.0, 1.0])
-    assert torch.equal(emulated.slic3d_frames(*arguments), native.slic3d_frames(*arguments))
+    arguments = (None, *maps_of(shape, [5, 40]), compactness, iterations, [2.0, 1.0, 1.0])
+    assert torch.equal(emulated.slic3d_frames(frames, *arguments), native.slic3d_frames(frames, *arguments))
+    grids, _, apart = maps_of(shape, [200])
+    maps = (grids, [7], apart)
+    sizes = torch.tensor([*shape, 30.0, 30.0, 30.0], dtype=torch.float64)
+    centers = torch.rand(num_clips, 7, 6, dtype=torch.float64) * sizes
+    arguments = (centers, *maps, compactness, iterations, [2.0, 1.0, 1.0])
+    assert torch.equal(emulated.slic3d_frames(frames, *arguments), native.slic3d_frames(frames, *arguments))
