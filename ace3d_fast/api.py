@@ -22,6 +22,7 @@ from ace3d_fast.config import (
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.estimate import RunEstimate, estimate_run
 from ace3d_fast.models.registry import find_entry
+from ace3d_fast.models.targets import TargetFunction, target_name
 from ace3d_fast.pipeline import run_pipeline
 from ace3d_fast.regions.source import RegionSource
 from ace3d_fast.store import RunFolder
@@ -41,6 +42,7 @@ def explain(
     module: nn.Module | None = None,
     weights: str | Path | None = None,
     labels: str | Path | None = None,
+    target: str | TargetFunction | None = None,
     preset: Preset = "calibrated",
     backend: Backend = "native",
     features: FeatureMode | None = None,
@@ -88,6 +90,11 @@ def explain(
     labels : path, optional
         File with a class name a line, in the order of the logits; by default the sorted classes of
         ``videos``.
+    target : callable or str, optional
+        What is explained in place of the class's logit: maps what the network puts out, of any kind, to one
+        number per clip, (N,); positive counts as recognised. As text ``path/to/file.py:function`` or
+        ``package.module:function``; only such a target lets a later run take up kept work, and new videos
+        be explained. Workers get a callable only if it can be pickled.
     preset : {"calibrated", "stce"}
         Remedied or published recipe.
     backend : {"native", "reference"}
@@ -150,6 +157,7 @@ def explain(
         layer=layer,
         weights=weights,
         labels=labels,
+        target=target,
         preset=preset,
         backend=backend,
         features=features,
@@ -173,7 +181,10 @@ def explain(
     )
     source = None if regions is None or isinstance(regions, str | Path) else regions
     execution = Execution(engine, workers, None if work_dir is None else str(work_dir))
-    return run_pipeline(options, out, execution=execution, module=module, regions=source, progress=progress)
+    function = None if isinstance(target, str) else target
+    return run_pipeline(
+        options, out, execution=execution, module=module, regions=source, target=function, progress=progress
+    )
 
 
 def run_options(
@@ -184,6 +195,7 @@ def run_options(
     layer: str | None = None,
     weights: str | Path | None = None,
     labels: str | Path | None = None,
+    target: str | TargetFunction | None = None,
     preset: Preset = "calibrated",
     backend: Backend = "native",
     features: FeatureMode | None = None,
@@ -240,6 +252,7 @@ def run_options(
             normalization=normalization,
             weights=None if weights is None else str(weights),
             labels_file=None if labels is None else str(labels),
+            target=None if target is None else target_name(target),
             backend=backend,
             device=device,
             precision=precision,
@@ -277,6 +290,7 @@ def estimate(
     *,
     out: str | Path | None = None,
     module: nn.Module | None = None,
+    target: str | TargetFunction | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> RunEstimate:
@@ -287,7 +301,9 @@ def estimate(
     InputError
         As `explain`.
     """
-    return estimate_run(run_options(videos, **options), out=out, module=module, progress=progress)
+    function = None if isinstance(target, str) else target
+    given = run_options(videos, target=target, **options)
+    return estimate_run(given, out=out, module=module, target=function, progress=progress)
 
 
 def _channels(name: str, values: Sequence[float]) -> tuple[float, float, float]:

@@ -145,7 +145,11 @@ class EvaluationOptions:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Everything that determines a run's result. ``controls`` puts the explanation through trials."""
+    """Everything that determines a run's result.
+
+    ``target``: the function ``module:name`` whose value is explained instead of a logit. ``controls`` puts
+    the explanation through trials.
+    """
 
     videos: tuple[str, ...]
     target_class: str
@@ -155,6 +159,7 @@ class RunOptions:
     normalization: Normalization
     weights: str | None = None
     labels_file: str | None = None
+    target: str | None = None
     preset: Preset = "calibrated"
     backend: Backend = "native"
     device: str = "cpu"

@@ -85,14 +85,15 @@ class Describer:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A name for the network: its weights, and what it says of one clip, for its code may change."""
+        """A name for the network: weights, target, and what it says of one clip, for its code may change."""
         network, sampling = self.network, self.options.sampling
         shape = (1, sampling.num_frames, sampling.crop_px, sampling.crop_px, 3)
         clip = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0)).to(torch.uint8)
         said = network.forward(network.prepare(clip))
         arrays = [part.float().cpu().numpy() for part in (said.logits, said.activation)]
         about = [network.layer, asdict(network.normalization), str(network.device), network.precision]
-        return digest_of(digest(network.module), digest_of_arrays(*arrays), about)
+        target = None if network.target is None else network.target.digest
+        return digest_of(digest(network.module), digest_of_arrays(*arrays), about, target)
 
     def describe(self, videos: Iterable[tuple[Video, str]], shelf: Shelf, done: Done) -> None:
         """Put a piece for each video, given with its digest, on the shelf.

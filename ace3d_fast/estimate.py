@@ -24,6 +24,7 @@ from ace3d_fast.errors import InputError, VideoError, expected
 from ace3d_fast.learn.clusters import fit_clusters
 from ace3d_fast.learn.significance import lowest_p
 from ace3d_fast.learn.splits import split_videos
+from ace3d_fast.models.targets import TargetFunction
 from ace3d_fast.pipeline import prepare
 from ace3d_fast.stages.clips import sample_clips
 from ace3d_fast.steps import Steps
@@ -107,6 +108,7 @@ def estimate_run(
     *,
     out: Path | str | None = None,
     module: nn.Module | None = None,
+    target: TargetFunction | None = None,
     progress: Progress | None = None,
 ) -> RunEstimate:
     """Decode the first clips, cut, describe and mask one of them, and count what the rest would take.
@@ -118,6 +120,8 @@ def estimate_run(
         Where the run would go: checked as the run would check it.
     module : torch.nn.Module, optional
         The network; by default ``options.model`` is loaded.
+    target : callable, optional
+        The function; by default ``options.target`` is loaded, where there is one.
     progress : Progress, optional
 
     Raises
@@ -131,7 +135,7 @@ def estimate_run(
     if out is not None:
         check_out(out, {**options.to_dict(), "version": __version__})
     progress = progress or SilentProgress()
-    ready = prepare(options, module)
+    ready = prepare(options, module, target=target)
     progress.start("read videos", len(ready.videos))
     videos, skipped = _probe_videos(ready.videos, options, progress)
     progress.finish()
@@ -145,10 +149,10 @@ def estimate_run(
     per_clip = len(sample.table)
     num_mine = int(mine["num_clips"].sum()) * per_clip
     num_regions = int(videos["num_clips"].sum()) * per_clip
-    target = videos[videos["label"] == options.target_class]
-    split, scored_share = _split(options, target)
+    of_class = videos[videos["label"] == options.target_class]
+    split, scored_share = _split(options, of_class)
     concepts = options.concepts.num_clusters or GUESSED_CONCEPTS
-    masked = _count_masked(options, target, per_clip, concepts, scored_share)
+    masked = _count_masked(options, of_class, per_clip, concepts, scored_share)
     clip_seconds = sample.clip_seconds * int(videos["num_clips"].sum())
     decode_seconds = float(videos["decode_seconds"].sum())
     beside = (os.cpu_count() or 1) > 1

@@ -18,6 +18,7 @@ from ace3d_fast.models.labels import read_labels
 from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.registry import find_entry
+from ace3d_fast.models.targets import OTHERWISE, TargetFunction, as_target
 from ace3d_fast.regions.folder import RegionFolder
 from ace3d_fast.regions.source import RegionSource, open_source
 from ace3d_fast.report import write_report
@@ -45,7 +46,10 @@ class Prepared:
 
 
 def prepare(
-    options: RunOptions, module: nn.Module | None = None, regions: RegionSource | None = None
+    options: RunOptions,
+    module: nn.Module | None = None,
+    regions: RegionSource | None = None,
+    target: TargetFunction | None = None,
 ) -> Prepared:
     """List the videos and load the network: everything that can be wrong before a video is decoded.
 
@@ -68,6 +72,7 @@ def prepare(
     split_videos([v.id for v in mine], [v.group for v in mine], seed=options.seed)  # fails before decoding
     if module is None:
         module = load_module(options.model, options.weights).module
+    asked = target or options.target
     sampling = options.sampling
     network = Network(
         module,
@@ -77,6 +82,7 @@ def prepare(
         device=options.device,
         precision=options.precision,
         input_shape=(sampling.num_frames, sampling.crop_px),
+        target=None if asked is None else as_target(asked),
     )
     return Prepared(videos, network, _explained(options, network, videos), regions)
 
@@ -88,6 +94,7 @@ def run_pipeline(
     execution: Execution | None = None,
     module: nn.Module | None = None,
     regions: RegionSource | None = None,
+    target: TargetFunction | None = None,
     progress: Progress | None = None,
 ) -> RunFolder:
     """Explain one class of a network by concepts, and write the run to ``out``.
@@ -102,6 +109,8 @@ def run_pipeline(
         The network; by default ``options.model`` is loaded.
     regions : RegionSource, optional
         By default what ``options.segment.regions`` names.
+    target : callable, optional
+        The function; by default ``options.target`` is loaded, where there is one.
     progress : Progress, optional
 
     Returns
@@ -119,7 +128,7 @@ def run_pipeline(
     watch = Stopwatch()
     config = {**options.to_dict(), "version": __version__}
     path = check_out(out, config)
-    ready = prepare(options, module, regions)
+    ready = prepare(options, module, regions, target)
     videos, network, classes = ready.videos, ready.network, ready.classes
     execution = execution or Execution()
     place = Workplace(path, shelf=Path(execution.work_dir) if execution.work_dir else None)
@@ -160,6 +169,7 @@ def run_pipeline(
         run.write_cavs(tested.cavs)
         run.write_centers(found.centers, found.reach)
         tested.facts |= {"class_names": network.class_names, "network_digest": digest(network.module)}
+        tested.facts["target_digest"] = None if network.target is None else network.target.digest
         run.write_json(
             "summary.json",
             summarize(
@@ -193,7 +203,9 @@ def _explained(options: RunOptions, network: Network, videos: Sequence[Video]) -
 
 
 def _class_names(options: RunOptions, videos: Sequence[Video]) -> Sequence[str]:
-    """Names of the logits: the label file's, else the registry's, else the folders', sorted."""
+    """Names of the logits: two with a target; else of the label file, the registry or the folders."""
+    if options.target is not None:
+        return options.target_class, OTHERWISE
     if options.labels_file:
         return read_labels(options.labels_file)
     return find_entry(options.model).class_names or class_names(videos)

@@ -53,6 +53,7 @@ def summarize(
         "num_clips": len(clips),
         "num_target_clips": mine["num_clips"],
         "accuracy": mine["accuracy"],
+        "target": options.target,
         "probability": mine["probability"],
         "classes": explained,
         "lowest_p": lowest_p(options.scores.num_permutations),
@@ -110,8 +111,9 @@ def _warnings(facts: dict[str, Any]) -> list[str]:
             "read the region effect, not the sign"
         )
     if facts["accuracy"] < 0.5:
+        said = "the network recognises the class" if facts["target"] is None else "the target is positive"
         warnings.append(
-            f"the network recognises the class in {facts['accuracy']:.0%} of its clips: "
+            f"{said} in {facts['accuracy']:.0%} of its clips: "
             "check normalisation, frame rate and class names before reading the concepts"
         )
     return warnings

@@ -233,7 +233,12 @@ def _parts(module: nn.Module) -> list[tuple[str, nn.Module]]:
 def _rebuilt(network: Network) -> Network:
     """``network`` anew: the layout of its weights is chosen when it is made."""
     return Network(
-        network.module, network.layer, network.normalization, network.class_names, device=str(network.device)
+        network.module,
+        network.layer,
+        network.normalization,
+        network.class_names,
+        device=str(network.device),
+        target=network.target,
     )
 
 

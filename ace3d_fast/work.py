@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from ace3d_fast.engines.processes import Serve, map_on_processes
 from ace3d_fast.errors import InputError, VideoError, expected
 from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.network import Network
+from ace3d_fast.models.targets import OutputTarget, load_target
 from ace3d_fast.regions.source import RegionSource
 from ace3d_fast.shelf import Shelf
 from ace3d_fast.threads import one_torch_thread
@@ -26,7 +28,7 @@ Report = tuple[str, VideoError | None, dict[str, float], dict[str, int]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a worker needs; ``module`` is None where ``options`` name the network."""
+    """What a worker needs; ``module`` and ``target`` are None where ``options`` name them."""
 
     options: RunOptions
     classes: dict[str, int]
@@ -35,6 +37,8 @@ class Recipe:
     shelf: Path
     module: nn.Module | None
     regions: RegionSource | None
+    target: OutputTarget | None
+    target_digest: str | None
 
     def describer(self) -> Describer:
         """Load the network and check that it is the same.
@@ -42,7 +46,7 @@ class Recipe:
         Raises
         ------
         InputError
-            It is another one.
+            It, or the target, is another one.
         """
         options = self.options
         module = self.module
@@ -60,8 +64,26 @@ class Recipe:
             self.class_names,
             device=options.device,
             precision=options.precision,
+            target=self.found_target(),
         )
         return Describer(options, network, self.classes, self.regions)
+
+    def found_target(self) -> OutputTarget | None:
+        """The target, loaded where it has a name.
+
+        Raises
+        ------
+        InputError
+            It is another one.
+        """
+        if self.target_digest is None or self.target is not None:
+            return self.target
+        assert self.options.target is not None
+        found = load_target(self.options.target)
+        if found.digest != self.target_digest:
+            todo = "give every machine the same files, and leave them alone during a run"
+            raise InputError(expected("run", "the target of a worker", "to be the same", "other code", todo))
+        return found
 
 
 def threads(execution: Execution) -> AbstractContextManager[None]:
@@ -87,6 +109,7 @@ def describe_videos(
     if execution.workers is None:
         describer.describe(missing, shelf, done)
         return
+    target = describer.network.target
     recipe = Recipe(
         describer.options,
         describer.classes,
@@ -95,11 +118,33 @@ def describe_videos(
         shelf.path.absolute(),
         module,
         describer.regions,
+        None if target is None or target.loaded else _picklable(target),
+        None if target is None else target.digest,
     )
     videos = {video.id: video for video, _ in missing}
     for name, error, seconds, counts in _map(recipe, missing, execution):
         describer.watch.add(seconds, counts)
         done(videos[name], error)
+
+
+def _picklable(target: OutputTarget) -> OutputTarget:
+    """``target``, which is in memory.
+
+    Raises
+    ------
+    InputError
+        It cannot be pickled, or is of the script that was started, which no worker runs.
+    """
+    todo = "give it as path/to/file.py:function"
+    try:
+        written = pickle.dumps(target)
+    except Exception as error:  # of any kind: the user's object is asked
+        fact = f"{target.name}, which cannot be pickled"
+        raise InputError(expected("run", "target", "that workers can get", fact, todo)) from error
+    if b"__main__" in written:
+        fact = f"{target.name}, of the script that was started"
+        raise InputError(expected("run", "target", "that workers can get", fact, todo))
+    return target
 
 
 def _map(recipe: Recipe, tasks: Sequence[Task], execution: Execution) -> Iterator[Report]:

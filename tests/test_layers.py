@@ -40,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
         "regions", "controls", "trials", "evaluation", "vocabulary", "workplace", "steps", "stages",
         "summary", "learn", "video", "models", "store", "report",
     },
-    "estimate": {"pipeline", "steps", "stages", "engines", "learn", "store", "video"},
+    "estimate": {"pipeline", "steps", "stages", "engines", "learn", "models", "store", "video"},
     "quiz": {"store", "report"},
     "run_comparison": {"learn", "store", "report"},
     "new_video": {

@@ -94,6 +94,13 @@ Labels = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Class names of the network, one a line. Default: the folders."),
 ]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE:FUNCTION",
+        help="Explain a function of the output, one number per clip, in place of the class's logit.",
+    ),
+]
 Device = Annotated[
     str, typer.Option(metavar="cpu|cuda", help="Where supervoxels are cut and the network runs.")
 ]

@@ -74,7 +74,7 @@ def digest(module: nn.Module) -> str:
 
 def _from_factory(spec: str) -> nn.Module:
     source, _, name = spec.rpartition(":")
-    namespace = _run_file(Path(source)) if source.endswith(".py") else _import(source)
+    namespace = names_in(source, "model")
     if name not in namespace:
         todo = nearest(name, [key for key, value in namespace.items() if callable(value)])
         raise InputError(expected("load_module", source, f"to define {name!r}", "none", todo))
@@ -108,14 +108,22 @@ def _from_factory(spec: str) -> nn.Module:
     return module
 
 
-def _import(source: str) -> dict[str, Any]:
-    """The names a module defines; it may lie in the working folder."""
+def names_in(source: str, what: str) -> dict[str, Any]:
+    """The names that a Python file or a module defines; a module may lie in the working folder.
+
+    Raises
+    ------
+    InputError
+        It is not there, or fails; the message speaks of ``what``.
+    """
+    if source.endswith(".py"):
+        return _run_file(Path(source), what)
     try:
         with _search(Path.cwd()):
             return vars(importlib.import_module(source))
     except Exception as error:  # the user's code
-        requirement = "to be file.py:factory or module:factory"
-        raise InputError(_failure("model", requirement, error)) from error
+        requirement = "to be file.py:function or module:function"
+        raise InputError(_failure(what, requirement, error)) from error
 
 
 @contextmanager
@@ -129,12 +137,12 @@ def _search(folder: Path) -> Iterator[None]:
             sys.path.remove(str(folder))
 
 
-def _run_file(path: Path) -> dict[str, Any]:
+def _run_file(path: Path, what: str) -> dict[str, Any]:
     """The names a Python file defines; it may import its neighbours."""
     if not path.is_file():
         todo = "check the path before the colon"
-        raise InputError(expected("load_module", "model", "to be file.py:factory", f"no file {path}", todo))
-    name = f"_ace3d_model_{path.stem}"
+        raise InputError(expected("load_module", what, "to be file.py:function", f"no file {path}", todo))
+    name = f"_ace3d_{what}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise InputError(

@@ -19,6 +19,7 @@ from ace3d_fast.models.batches import Batches
 from ace3d_fast.models.grids import GRID, Grid, Pathway, find_layout, to_grid, works_on_last_axis
 from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.names import nearest, plain
+from ace3d_fast.models.targets import OutputTarget, TargetFunction, as_target
 from ace3d_fast.ops.region_patches import pixel_scale
 from ace3d_fast.types import Normalization, Precision
 
@@ -65,6 +66,9 @@ class Network:
         normalisation and results stay float32.
     input_shape : (int, int), optional
         Frames and side in pixels of a clip. If given, layer and class names are checked by one forward.
+    target : OutputTarget or callable, optional
+        Maps what ``module`` puts out, of any kind, to one number per clip, (N,). The logits are then that
+        number and 0, so there are two class names; margin and gradient are those of the number.
 
     Raises
     ------
@@ -82,6 +86,7 @@ class Network:
         device: str = "cpu",
         precision: Precision = "float32",
         input_shape: tuple[int, int] | None = None,
+        target: OutputTarget | TargetFunction | None = None,
     ) -> None:
         if precision not in get_args(Precision):
             raise InputError(
@@ -92,6 +97,7 @@ class Network:
         self.batches = Batches()
         self.module = module.eval().to(self.device)
         self.layer = layer
+        self.target = target if target is None or isinstance(target, OutputTarget) else as_target(target)
         self.class_names = list(class_names)
         self._part = _submodule(module, layer)
         self._layout = find_layout(module, layer)
@@ -230,6 +236,8 @@ class Network:
         half = self.precision == "bfloat16"
         with fast_convolutions(self._fast), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             logits = self.module(x)
+            if self.target is not None:
+                logits = self.target.scores(logits, len(x))
             logits = _wide(logits) if isinstance(logits, Tensor) else logits
         if not isinstance(logits, Tensor):
             raise InputError(

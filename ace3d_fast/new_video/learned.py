@@ -14,6 +14,7 @@ from ace3d_fast.config import RunOptions
 from ace3d_fast.errors import InputError, RunFolderError, expected
 from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.network import Network
+from ace3d_fast.models.targets import OutputTarget, load_target
 from ace3d_fast.report.facts import concept_name
 from ace3d_fast.stages.concepts import nearest_concepts
 from ace3d_fast.store import RunFolder
@@ -36,6 +37,7 @@ class LearnedConcepts:
     reach : (num_clusters,) float64
     class_names : list of str
     network_digest : str
+    target_digest : str or None
     given_names : dict of int to str
         What people call them.
     """
@@ -47,6 +49,7 @@ class LearnedConcepts:
     reach: NDArray[np.float64]
     class_names: list[str]
     network_digest: str
+    target_digest: str | None
     given_names: dict[int, str]
 
     @classmethod
@@ -80,6 +83,7 @@ class LearnedConcepts:
             found["reach"],
             list(run.summary["class_names"]),
             str(run.summary["network_digest"]),
+            run.summary.get("target_digest"),
             run.names,
         )
 
@@ -136,4 +140,15 @@ class LearnedConcepts:
             device=device or options.device,
             precision=options.precision,
             input_shape=(sampling.num_frames, sampling.crop_px),
+            target=self._target(),
         )
+
+    def _target(self) -> OutputTarget | None:
+        """The run's target, where it explains none of the logits."""
+        if self.options.target is None:
+            return None
+        found = load_target(self.options.target)
+        if found.digest != self.target_digest:
+            todo = "give the run its target as path/to/file.py:function, and leave that file alone"
+            raise InputError(expected(WHERE, "the target", "to be that of the run", "other code", todo))
+        return found

@@ -120,7 +120,9 @@ def verdict(run: RunRecords) -> Verdict:
     num_tested = int(summary["num_tested"])
     videos = count(summary["num_target_videos"], "video")
     clips = count(summary["num_target_clips"], "clip")
-    network = f"The network recognises {percent(summary['accuracy'])} of {clips} of {target} ({videos})."
+    function = summary.get("target")  # a run of before there was one has none
+    said = "The network recognises" if function is None else f"The target {function} is positive for"
+    network = f"{said} {percent(summary['accuracy'])} of {clips} of {target} ({videos})."
     rule = headline(run).rule
     tested = count(num_tested, "tested concept")
     if num_accepted:

@@ -42,7 +42,7 @@ def test_every_option_reaches_the_library(calls):
         "--clip-fps 2.5 --resize 182 --size 160 --mean 0.45 --std 0.2,0.3,0.4 --preset stce "
         "--backend reference --features pooled --num-regions 15,50 --num-clusters 7 "
         "--forwards-per-concept 12 --clusters nmf --vocabulary shared --quality high --regions grid:2x4x4 "
-        "--controls --engine ray --workers 3 --work-dir kept"
+        "--controls --engine ray --workers 3 --work-dir kept --target t.py:f"
     )
     result = invoke(*REQUIRED, *options.split())
     assert result.exit_code == 0
@@ -56,6 +56,7 @@ def test_every_option_reaches_the_library(calls):
         "layer": "blocks.4",
         "weights": Path("w.pt"),
         "labels": Path("l.txt"),
+        "target": "t.py:f",
         "device": "cuda",
         "precision": "bfloat16",
         "seed": 3,

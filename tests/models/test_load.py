@@ -103,7 +103,7 @@ def test_a_file_that_does_not_run_is_refused(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("absent.py:net", "model to be file.py:factory, got no file absent.py"),
+        ("absent.py:net", "model to be file.py:function, got no file absent.py"),
         ("pytorchvideo:x3d_sx", "got 'pytorchvideo:x3d_sx'; nearest: pytorchvideo:x3d_"),
         ("pytorchvideo:slow_r50_detection", "nearest: pytorchvideo:slow_r50"),
         ("resnet", "to be path/to/file.py:factory, module:factory or a known network, got 'resnet'"),
