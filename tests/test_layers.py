@@ -55,6 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "compat": {"ops", "learn", "models", "store"},
     "__main__": {"cli"},
+    "training": {"learn", "models"},
     "cli": {
         "api", "comparison", "planted_benchmark", "pipeline", "stages", "ops", "video", "models", "store",
         "report", "new_video", "estimate", "run_comparison", "quiz", "serve",
