@@ -133,12 +133,16 @@ class ScoreOptions:
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """SSC and SDC curves: add or remove the regions of the top-k concepts, with each of ``fills``."""
+    """SSC and SDC curves: add or remove the regions of the top-k concepts, with each of ``fills``.
+
+    ``max_clips`` bounds the clips; of more, one of each of as many videos is drawn.
+    """
 
     max_concepts: int = 5
     num_random_orders: int = 20
     num_area_draws: int = 5
     clips_per_video: int = 2
+    max_clips: int = 32
     fills: tuple[Literal["mean", "blur"], ...] = ("mean", "blur")
     num_bootstrap: int = 10_000
 

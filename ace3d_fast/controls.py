@@ -13,6 +13,7 @@ from ace3d_fast.evaluation import evaluated_clips, ranked_concepts, without_halo
 from ace3d_fast.learn.significance import bootstrap_mean, bootstrap_spearman
 from ace3d_fast.learn.splits import Split
 from ace3d_fast.models.attributions import SLOPES, clip_slopes, region_attributions
+from ace3d_fast.rows import is_among
 from ace3d_fast.stages.effects import ForwardPlan, RegionResponses
 from ace3d_fast.stages.fidelity import concept_sobol, latent_curves, region_fidelity
 from ace3d_fast.steps import Steps, Tested
@@ -21,6 +22,7 @@ from ace3d_fast.types import SegmentedClip
 NUM_RANDOM_ORDERS = 5
 SAMPLE_SHARE = 0.05
 MIN_SAMPLE = 20
+MAX_SAMPLE = 400
 NUM_DRAWS = 1000
 Floats = NDArray[np.float64]
 
@@ -51,7 +53,7 @@ def scorer_rows(
         contributed[here] = found[regions["index"].to_numpy()[here]]
     mean = {name: np.mean(parts, axis=0) for name, parts in slopes.items()}
     concept, video = regions["concept"].to_numpy(), regions["video"].to_numpy()
-    trained = np.isin(video, sorted(split.train))
+    trained = is_among(video, split.train)
     base = described.features[plan.negatives].astype(np.float64).mean(axis=0)
     rows = []
     for name, kept in _tested(tested)[["concept", "retention"]].itertuples(index=False):
@@ -132,9 +134,9 @@ def latent_rows(
 
 
 def sampled_regions(steps: Steps, described: Described) -> ForwardPlan:
-    """A plan that forwards alone 5 % of the explained classes' regions, at random, and at least 20."""
+    """A plan that forwards alone 5 % of the explained classes' regions, at random: 20 to 400."""
     mine = np.flatnonzero(described.regions["label"].isin(list(steps.classes)))
-    size = min(len(mine), max(MIN_SAMPLE, round(SAMPLE_SHARE * len(mine))))
+    size = min(len(mine), max(MIN_SAMPLE, min(MAX_SAMPLE, round(SAMPLE_SHARE * len(mine)))))
     rows = np.sort(np.random.default_rng(steps.options.seed).choice(mine, size, replace=False))
     return ForwardPlan({}, rows, rows[:0], rows[:0])
 

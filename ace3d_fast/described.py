@@ -52,7 +52,9 @@ def gather(
         mine.insert(0, "clip_id", np.arange(num_clips, num_clips + len(mine)))
         num_clips += len(mine)
         clips.append(mine.assign(**about)[["clip_id", *about, "clip", "start_seconds"]])
-        regions.append(read_table(path, "regions").merge(clips[-1], on="clip", how="left", sort=False))
+        cut = read_table(path, "regions")
+        of_clip = clips[-1].drop(columns="clip").iloc[np.searchsorted(mine["clip"], cut["clip"])]
+        regions.append(pd.concat([cut, of_clip.reset_index(drop=True)], axis=1))  # clips ascend
     table = pd.concat(regions, ignore_index=True).astype({"clip": np.int32, "clip_id": np.int32})
     digests = {video.id: path.name for video, path in pieces}
     arrays: dict[str, Any] = {}

@@ -253,6 +253,7 @@ def _count_masked(
     """Masked forwards by stage."""
     scoring = max(1, round(len(target) * scored_share))
     clips = sum(sorted(np.minimum(target["num_clips"], options.evaluation.clips_per_video))[-scoring:])
+    clips = min(int(clips), options.evaluation.max_clips)
     sets = _count_sets(options, concepts)
     counts = {}
     if options.scores.measure_effects:
@@ -263,7 +264,7 @@ def _count_masked(
         alone = members + pool + options.cavs.num_negatives
         counts["forward regions alone and removed"] = round(alone + scored + pool)
         counts["freeze and shuffle regions"] = 3 * options.scores.num_motion_members * max(1, concepts // 4)
-    counts["add and remove concepts"] = int(clips) * sets * 2 * len(options.evaluation.fills)
+    counts["add and remove concepts"] = clips * sets * 2 * len(options.evaluation.fills)
     return counts
 
 

@@ -32,6 +32,7 @@ def evaluate_run(
     """Draw the SSC and SDC curves of the tested concepts, ranked by the headline score."""
     options = steps.options
     clips = evaluated_clips(described, split, options.evaluation.clips_per_video)
+    clips = some_clips(clips, options.evaluation.max_clips, options.seed)
     steps.progress.start("add and remove concepts", len(clips) * len(options.evaluation.fills))
     with steps.watch.time("evaluation"):
         accepted = tested.concepts.loc[tested.concepts["status"] == "accepted", "concept"].tolist()
@@ -111,6 +112,15 @@ def evaluated_clips(described: Described, split: Split, per_video: int) -> pd.Da
     return scoring[(order * per_video // size) != ((order - 1) * per_video // size)]
 
 
+def some_clips(clips: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    """At most ``most`` of ``clips``, in their order: of more, a random one of each video in turn."""
+    if len(clips) <= most:
+        return clips
+    shuffled = clips.iloc[np.random.default_rng(seed).permutation(len(clips))]
+    turn = shuffled.groupby("video").cumcount().to_numpy()
+    return shuffled.iloc[np.argsort(turn, kind="stable")[:most]].sort_index()
+
+
 def verify_members(
     steps: Steps,
     described: Described,
@@ -128,7 +138,7 @@ def verify_members(
     more = steps.measure(described, ForwardPlan({}, rows, rows[:0], rows[:0]))
     if more is None:
         return
-    alone = np.where(np.isnan(more.features), responses.features, more.features)
+    alone = responses.features.joined(more.features)
     for name in concepts:
         mine = rows[regions["concept"].to_numpy()[rows] == name]
         steps.note_retention(described, alone, plan, name, mine)

@@ -24,6 +24,7 @@ from ace3d_fast.learn.splits import Split, cross_fit, split_videos
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.probe import Fill, Probe
 from ace3d_fast.regions.source import RegionSource
+from ace3d_fast.rows import KnownRows, RowsOf
 from ace3d_fast.shelf import Shelf, Values
 from ace3d_fast.stages.cavs import fit_concept_cavs, member_retention, retention
 from ace3d_fast.stages.clips import check_videos
@@ -156,7 +157,7 @@ class Steps:
 
             def find() -> Values:
                 return find_concepts(
-                    described.features[mine],
+                    RowsOf(described.features, mine),
                     regions.iloc[mine],
                     options,
                     discover=discover,
@@ -223,7 +224,7 @@ class Steps:
     ) -> Tested:
         """Fit CAVs, score and judge every concept that was kept."""
         options, regions = self.options, described.regions
-        alone = described.features if responses is None else responses.features
+        alone: Floats | KnownRows = described.features if responses is None else responses.features
         with self.stage("cavs", "fit concept vectors"):
             cavs = fit_concept_cavs(
                 alone,
@@ -295,7 +296,7 @@ class Steps:
         return average_gradients(described.gradients[rows], videos, groups)
 
     def note_retention(
-        self, described: Described, alone: Floats, plan: ForwardPlan, concept: int, rows: Rows
+        self, described: Described, alone: Floats | KnownRows, plan: ForwardPlan, concept: int, rows: Rows
     ) -> None:
         """Note in the region table how much of its feature each of ``rows`` keeps when it stands alone."""
         column = described.regions["retention"].to_numpy(np.float32, copy=True)

@@ -22,6 +22,7 @@ from ace3d_fast.learn.splits import Split
 from ace3d_fast.learn.stability import match_directions
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.probe import Probe, margins
+from ace3d_fast.rows import is_among
 from ace3d_fast.stages.effects import ForwardPlan, RegionResponses
 from ace3d_fast.steps import Steps, Tested
 
@@ -69,7 +70,7 @@ def null_tests(
     video, size = regions["video"].to_numpy(), regions["num_voxels"].to_numpy()
     effect = {"region_effect": responses.effects(steps.class_index)["region_effect"]}
     gradients = steps.gradients(described, steps.options.target_class, split.score)
-    pool = np.flatnonzero(np.isin(video, sorted(split.train)))
+    pool = np.flatnonzero(is_among(video, split.train))
     repeats = {"num_bootstrap": 1, "num_permutations": steps.options.scores.num_permutations}
     found, drawn = [], []
     for draw in range(num_nulls):

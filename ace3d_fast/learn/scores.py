@@ -16,7 +16,9 @@ from ace3d_fast.learn.significance import (
     permutation_p,
     saturation,
 )
+from ace3d_fast.rows import draw_rows
 
+MAX_NULL_POOL = 8192
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Sizes = NDArray[np.int32]
@@ -129,6 +131,9 @@ def score_raw(
 ) -> tuple[Score, float]:
     """The raw score ``(mean_P - mean_N) · gradient``, un-normalised, and how far nulls saturate.
 
+    Where ``pool`` holds more than `MAX_NULL_POOL` regions, a random selection of it is tested, with the
+    concept's regions therein; the score itself is that of all of them.
+
     Parameters
     ----------
     features : (R, C) float32
@@ -147,12 +152,20 @@ def score_raw(
     """
     base = features[negatives].astype(np.float64).mean(axis=0)
     by_video = gradients.mean.astype(np.float64) @ (features[rows].astype(np.float64).mean(axis=0) - base)
+    interval = _over_videos(by_video, num_bootstrap, seed)
+    observed = by_video.mean()
+    if len(pool) > MAX_NULL_POOL:
+        pool = pool[draw_rows(len(pool), MAX_NULL_POOL, seed)]
+        rows = np.intersect1d(rows, pool)
+        if not len(rows):
+            return Score(interval.mean, interval.low, interval.high), float("nan")
+        mean = features[rows].astype(np.float64).mean(axis=0)
+        observed = (gradients.mean.astype(np.float64) @ (mean - base)).mean()
     sets = null_sets(size[rows], size[pool], num_sets=num_permutations, seed=seed)
     member = np.zeros((num_permutations, len(pool)))
     np.add.at(member, (np.arange(num_permutations)[:, None], sets), 1 / len(rows))
     null = (member @ features[pool].astype(np.float64) - base) @ gradients.mean.astype(np.float64).T
-    interval = _over_videos(by_video, num_bootstrap, seed)
-    p = float(permutation_p(by_video.mean(), null.mean(axis=1)))
+    p = float(permutation_p(observed, null.mean(axis=1)))
     return Score(interval.mean, interval.low, interval.high, p), saturation((null > 0).mean(axis=1))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.learn.checks import one_thread
 
+MAX_DRAWN = 2**23  # numbers in a block of bootstrap draws
 FloatArray = NDArray[np.float64]
 Alternative = Literal["two-sided", "greater"]
 
@@ -257,10 +258,14 @@ def paired_bootstrap(
     present = (~np.isnan(flat)).astype(np.float64)
     filled = np.where(present > 0, flat, 0.0)
     rng = np.random.default_rng(seed)
-    draws = rng.multinomial(num_groups, np.full(num_groups, 1 / num_groups), size=num_draws)
+    share = np.full(num_groups, 1 / num_groups)
+    resampled = np.empty((num_draws, flat.shape[1]))
+    block = max(1, MAX_DRAWN // num_groups)
     with one_thread(), np.errstate(invalid="ignore", divide="ignore"):
-        weights = draws.astype(np.float64)
-        resampled = (weights @ filled) / (weights @ present)
+        for start in range(0, num_draws, block):
+            here = resampled[start : start + block]
+            weights = rng.multinomial(num_groups, share, size=len(here)).astype(np.float64)
+            here[:] = (weights @ filled) / (weights @ present)
         mean = filled.sum(axis=0) / present.sum(axis=0)
     low, high = np.full(flat.shape[1], np.nan), np.full(flat.shape[1], np.nan)
     counts = present.sum(axis=0).astype(int)

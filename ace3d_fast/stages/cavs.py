@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from ace3d_fast.config import CavOptions
 from ace3d_fast.learn.cavs import cross_fit_directions, fit_cavs
+from ace3d_fast.rows import KnownRows, is_among
 from ace3d_fast.types import ConceptCav
 
 Rows = NDArray[np.int64]
+Features = NDArray[np.float32] | KnownRows
 
 
 def fit_concept_cavs(
-    features: NDArray[np.float32],
+    features: Features,
     regions: pd.DataFrame,
     members: Mapping[int, Rows],
     negatives: Rows,
@@ -53,7 +55,7 @@ def fit_concept_cavs(
     video, group = regions["video"].to_numpy(), regions["group"].to_numpy()
     fitted = {}
     for concept, rows in members.items():
-        used = rows[np.isin(video[rows], sorted(train))]
+        used = rows[is_among(video[rows], train)]
         if not len(used):
             continue
         sides = (features[used], features[negatives])
@@ -76,7 +78,7 @@ def fit_concept_cavs(
 
 def retention(
     pooled: NDArray[np.float32],
-    alone: NDArray[np.float32],
+    alone: Features,
     rows: Rows,
     negatives: Rows,
     *,
@@ -108,7 +110,7 @@ def retention(
 
 def member_retention(
     pooled: NDArray[np.float32],
-    alone: NDArray[np.float32],
+    alone: Features,
     members: Rows,
     negatives: Rows,
     rows: Rows,

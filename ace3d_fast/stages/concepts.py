@@ -17,9 +17,12 @@ from ace3d_fast.learn.clusters import Lloyd, fit_clusters
 from ace3d_fast.learn.keep import keep_calibrated, keep_published
 from ace3d_fast.learn.recurrence import choose_num_clusters, measure_recurrence
 from ace3d_fast.ops import kmeans
+from ace3d_fast.rows import RowsOf, draw_rows
 
 NO_CONCEPT = -1
 REACH_TOLERANCE = 1e-5  # relative; features differ in their last bits between sizes of batches
+MAX_CLUSTERED_ROWS = 20_000
+_BLOCK_ROWS = 2**16
 _MAX_ROWS_OF_STARTS = 4096  # k-means++ draws the starts of a GPU from so many rows
 
 
@@ -78,7 +81,7 @@ class Concepts:
 
 
 def find_concepts(
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | RowsOf,
     regions: pd.DataFrame,
     options: ConceptOptions,
     *,
@@ -88,9 +91,12 @@ def find_concepts(
 ) -> Concepts:
     """Cluster the regions of the videos ``discover``; give every region its nearest cluster.
 
+    Of more than `MAX_CLUSTERED_ROWS` regions a random selection of as many is clustered, and the others are
+    read block by block.
+
     Parameters
     ----------
-    features : (rows, C) float32
+    features : (rows, C) float32, or RowsOf
     regions : DataFrame
         A row per region, with ``video``, ``label`` and ``clip_id``.
     options : ConceptOptions
@@ -106,8 +112,10 @@ def find_concepts(
         The videos hold fewer regions than clusters.
     """
     found = regions["video"].isin(discover).to_numpy()
-    x = features[found].astype(np.float64)
-    groups = regions.loc[found, "video"].to_numpy()
+    rows = np.flatnonzero(found)
+    clustered = rows[draw_rows(len(rows), MAX_CLUSTERED_ROWS, seed)]
+    x = features[clustered].astype(np.float64)
+    groups = regions["video"].to_numpy()[clustered]
     method, min_size = options.method, options.min_regions
     k, num_recurring = options.num_clusters, {}
     lloyd = None if device is None or device.type == "cpu" else kmeans_on(device)
@@ -139,17 +147,17 @@ def find_concepts(
         members = clusters.labels >= 0
         np.maximum.at(reach, clusters.labels[members], clusters.distances[members])
         assignment[distance > reach[assignment] * (1 + REACH_TOLERANCE)] = NO_CONCEPT
-        assignment[np.flatnonzero(found)[~members]] = NO_CONCEPT
+        assignment[clustered[~members]] = NO_CONCEPT
     else:
         np.maximum.at(reach, assignment, distance)
     tables = {}
     for label in sorted(set(regions.loc[found, "label"])):
-        rows = found & (regions["label"] == label).to_numpy()
+        mine = found & (regions["label"] == label).to_numpy()
         table = _keep_table(
-            assignment[rows],
-            regions[rows],
+            assignment[mine],
+            regions[mine],
             options,
-            num_videos=regions.loc[rows, "video"].nunique(),
+            num_videos=regions.loc[mine, "video"].nunique(),
             num_clusters=len(clusters.centers),
         )
         tables[str(label)] = table.assign(recurrence=recurrence.of_cluster)
@@ -157,20 +165,27 @@ def find_concepts(
 
 
 def nearest_concepts(
-    features: NDArray[np.float32], centers: NDArray[np.float64], reach: NDArray[np.float64] | None = None
+    features: NDArray[np.float32] | RowsOf,
+    centers: NDArray[np.float64],
+    reach: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The concept of each row, (rows,) int32, and its distance to that centre, (rows,) float32.
 
     Parameters
     ----------
-    features : (rows, C) float32
+    features : (rows, C) float32, or RowsOf
     centers : (num_clusters, C) float64
     reach : (num_clusters,) float64, optional
         A row further from its nearest centre than this gets `NO_CONCEPT`.
     """
-    squares = (centers**2).sum(axis=1) - 2 * features.astype(np.float64) @ centers.T
-    assignment = squares.argmin(axis=1).astype(np.int32)
-    distance = np.linalg.norm(features - centers[assignment], axis=1).astype(np.float32)
+    assignment = np.empty(len(features), dtype=np.int32)
+    distance = np.empty(len(features), dtype=np.float32)
+    for start in range(0, len(features), _BLOCK_ROWS):
+        here = slice(start, start + _BLOCK_ROWS)
+        x = features[here]
+        squares = (centers**2).sum(axis=1) - 2 * x.astype(np.float64) @ centers.T
+        assignment[here] = squares.argmin(axis=1)
+        distance[here] = np.linalg.norm(x - centers[assignment[here]], axis=1)
     if reach is not None:
         assignment[distance > reach[assignment] * (1 + REACH_TOLERANCE)] = NO_CONCEPT
     return assignment, distance

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ace3d_fast.learn.matching import match_sizes
 from ace3d_fast.models.probe import Probe, margins
+from ace3d_fast.rows import KnownRows, is_among
 from ace3d_fast.types import Progress, SegmentedClip
 
 LoadClip = Callable[[str, int], SegmentedClip]
@@ -43,11 +44,11 @@ class ForwardPlan:
 
 @dataclass(frozen=True)
 class RegionResponses:
-    """What the network says of regions; NaN for a region that was not forwarded.
+    """What the network says of regions; NaN, or not known, for one that was not forwarded.
 
     Attributes
     ----------
-    features : (R, C) float32
+    features : KnownRows of (R, C) float32
         Pooled under the region when it stands alone, in place, minus what the fill alone gives there.
     classes : tuple of int
         Classes whose margins were measured.
@@ -57,7 +58,7 @@ class RegionResponses:
         Margin of the clip minus margin of the clip without the region.
     """
 
-    features: NDArray[np.float32]
+    features: KnownRows
     classes: tuple[int, ...]
     insertion: NDArray[np.float32]
     deletion: NDArray[np.float32]
@@ -103,14 +104,15 @@ def plan_forwards(
     video = regions["video"].to_numpy()
     concept = regions["concept"].to_numpy()
     sizes = regions["num_voxels"].to_numpy()
-    usable = np.isin(video, sorted(train | score))
+    usable = is_among(video, train | score)
     members = {c: _spread(np.flatnonzero(usable & (concept == c)), video, per_concept, rng) for c in concepts}
     chosen = _union(*members.values())
-    scoring = chosen[np.isin(video[chosen], sorted(score))]
+    scoring = chosen[is_among(video[chosen], score)]
     pool = []
+    rows_of = pd.Series(np.arange(len(video))).groupby(video).indices if len(scoring) else {}
     for name in sorted(set(video[scoring])):
         here = scoring[video[scoring] == name]
-        others = np.setdiff1d(np.flatnonzero(video == name), scoring)
+        others = np.setdiff1d(rows_of[name], scoring)
         if len(others):
             pool.append(others[match_sizes(sizes[here], sizes[others], num=len(here), seed=seed)])
     strangers = np.flatnonzero(regions["label"].to_numpy() != target_class)
@@ -160,7 +162,7 @@ def measure_regions(
     """
     shape = (len(regions), len(classes))
     insertion, deletion = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
-    features = np.zeros((len(regions), 0), dtype=np.float32)
+    known: list[tuple[Rows, NDArray[np.float32]]] = []
     videos = regions["video"].to_numpy()[plan.alone]
     clip_ids, clips, index = (regions[name].to_numpy() for name in ("clip_id", "clip", "index"))
     for video in pd.unique(videos):
@@ -178,12 +180,14 @@ def measure_regions(
 
         asked = (clips[rows], index[rows], removed)
         found = measure() if recall is None else recall(str(video), asked, measure)
-        if features.shape[1] == 0:
-            features = np.full((len(regions), found["features"].shape[1]), np.nan, dtype=np.float32)
-        features[rows], insertion[rows] = found["features"], found["insertion"]
-        deletion[rows] = found["deletion"]
+        known.append((rows, found["features"]))
+        insertion[rows], deletion[rows] = found["insertion"], found["deletion"]
         progress.advance(len(rows))
-    return RegionResponses(features, tuple(classes), insertion, deletion)
+    if not known:
+        known.append((plan.alone, np.zeros((0, 0), dtype=np.float32)))
+    rows, values = (np.concatenate(parts) for parts in zip(*known, strict=True))
+    order = np.argsort(rows)
+    return RegionResponses(KnownRows(rows[order], values[order]), tuple(classes), insertion, deletion)
 
 
 def _measure_clip(

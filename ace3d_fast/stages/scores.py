@@ -19,6 +19,7 @@ from ace3d_fast.learn.scores import (
     score_raw,
 )
 from ace3d_fast.learn.significance import paired_t_p
+from ace3d_fast.rows import is_among
 from ace3d_fast.types import ConceptCav
 
 Rows = NDArray[np.int64]
@@ -111,7 +112,7 @@ def score_concepts(evidence: Evidence, options: RunOptions) -> Scored:
     video = evidence.regions["video"].to_numpy()
     size = evidence.regions["num_voxels"].to_numpy()
     concept = evidence.regions["concept"].to_numpy()
-    trained = np.isin(video, sorted(evidence.train))
+    trained = is_among(video, evidence.train)
     repeats = {"num_bootstrap": options.evaluation.num_bootstrap, "seed": options.seed}
     permuted = {**repeats, "num_permutations": options.scores.num_permutations}
     random_signs = _random_concept_signs(evidence, options)
@@ -146,7 +147,12 @@ def score_concepts(evidence: Evidence, options: RunOptions) -> Scored:
         else:
             tests[name] = found["region_effect"].p_value
         scores[name] = found
-    return Scored(scores, tests, float(np.mean(saturations)) if saturations else NAN)
+    return Scored(scores, tests, _mean_of_known(saturations))
+
+
+def _mean_of_known(values: list[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else NAN
 
 
 def _ends(score: Score) -> tuple[float, float]:
