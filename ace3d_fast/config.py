@@ -218,6 +218,11 @@ class Execution:
             raise InputError(expected("run", "engine", f"one of {', '.join(get_args(Engine))}", self.engine))
         if self.engine == "ray" and self.workers is None:
             raise InputError(expected("run", "workers", "to be given for --engine ray", "none"))
+        if self.work_dir is not None and "://" in self.work_dir:
+            todo = "mount that store (s3fs, gcsfuse, rclone mount) and give the folder"
+            raise InputError(
+                expected("run", "work_dir", "to be a folder of a file system", self.work_dir, todo)
+            )
         if self.workers is not None and self.workers < 1:
             raise InputError(expected("run", "workers", "of at least 1", self.workers))
 

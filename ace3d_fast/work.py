@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -155,7 +155,10 @@ def _map(recipe: Recipe, tasks: Sequence[Task], execution: Execution) -> Iterato
     if execution.engine == "ray":
         from ace3d_fast.engines.ray import map_on_ray
 
-        gpus = 1.0 if recipe.options.device.startswith("cuda") else 0.0
+        on_gpu = recipe.options.device.startswith("cuda")
+        gpus = 1.0 if on_gpu else 0.0
+        if on_gpu:  # Ray shows each actor its own GPU alone
+            recipe = replace(recipe, options=replace(recipe.options, device="cuda"))
         return map_on_ray(server, recipe, tasks, num_workers, num_gpus=gpus)
     return map_on_processes(server, recipe, tasks, num_workers)
 

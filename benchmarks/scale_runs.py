@@ -31,6 +31,7 @@ SHARES = {TARGET: 2, "horizontal_stripes": 1, "disc_right": 1}  # of the videos
 DESCRIBING = ("decode", "segment", "forward", "pool", "store", "patches")
 BESIDE_LONG = 4  # short videos of each class beside a long one
 SCENES = 64  # different ones in a long video, which shows them again and again
+LONG_CLIP_FPS = 4.0  # a clip of a long video lasts 4 s
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
 
 
@@ -38,7 +39,7 @@ def main() -> None:
     """Make the videos, run, print, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--counts", default="50,200,800,2000", help="numbers of videos")
-    parser.add_argument("--clips", type=int, default=2, help="clips of a video")
+    parser.add_argument("--clips", type=int, default=1, help="clips of a video")
     parser.add_argument("--hours", type=float, default=2.0, help="length of the long video; 0: none")
     parser.add_argument("--folder", type=Path, help="keep the videos here, for the next time")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -58,7 +59,8 @@ def main() -> None:
             print(json.dumps(found["runs"][-1]), flush=True)
         if given.hours:
             videos = _long(folder, given.hours)
-            found["long"] = {"hours": given.hours, **_measure(videos, weights, folder / "run")}
+            figures = _measure(videos, weights, folder / "run", clip_fps=LONG_CLIP_FPS)
+            found["long"] = {"hours": given.hours, "clip_fps": LONG_CLIP_FPS, **figures}
             print(json.dumps(found["long"]), flush=True)
     if given.json:
         given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -79,7 +81,7 @@ def _many(folder: Path, count: int, num_clips: int) -> Path:
     for label, share in SHARES.items():
         videos = (_short(folder, label, n, num_clips) for n in range(count * share // sum(SHARES.values())))
         rows.extend(f"{video.relative_to(folder)},{label}" for video in videos)
-    table = folder / f"{count}.csv"
+    table = folder / f"{count}_of{num_clips}.csv"
     table.write_text("\n".join(rows), encoding="utf-8")
     return table
 
@@ -113,8 +115,8 @@ def _long(folder: Path, hours: float) -> Path:
     return table
 
 
-def _measure(videos: Path, weights: Path, out: Path) -> dict[str, Any]:
-    job = {"videos": str(videos), "weights": str(weights), "out": str(out)}
+def _measure(videos: Path, weights: Path, out: Path, **options: Any) -> dict[str, Any]:
+    job = {"videos": str(videos), "weights": str(weights), "out": str(out), "options": options}
     told, _ = _spawn({**job, "dry": True})
     _, usage = _spawn(job)
     run = RunFolder.open(out)
@@ -169,6 +171,7 @@ def _child(job: dict[str, Any]) -> None:
 
     torch.set_num_threads(1)
     given: dict[str, Any] = {"target_class": TARGET, "model": "planted:net", "weights": job["weights"]}
+    given |= job["options"]
     if job.get("dry"):
         told = estimate(job["videos"], **given)
         print(

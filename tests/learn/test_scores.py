@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from ace3d_fast.learn.matching import null_sets
 from ace3d_fast.learn.scores import average_gradients, score_directions, score_effect, score_raw
+from ace3d_fast.rows import draw_rows
 
 REPEATS = {"num_permutations": 199, "num_bootstrap": 200, "seed": 0}
 
@@ -67,6 +69,42 @@ def test_the_raw_score_is_the_slope_from_the_counterexamples_to_the_concept():
     )
     assert score.value == (4 - 1) * (2 + 4) / 2
     assert (score.low, score.high) == (6.0, 12.0)
+
+
+def test_a_large_pool_is_tested_by_a_selection_and_scored_whole(monkeypatch):
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(400, 2)).astype(np.float32)
+    features[:100, 0] += 1
+    gradients = average_gradients(np.ones((2, 2), np.float32), names("a", "b"), names("a", "b"))
+    given = (features, np.ones(400, np.int32), np.arange(100), np.arange(400), np.arange(200, 400), gradients)
+    whole, _ = score_raw(*given, **REPEATS)
+    sizes = []
+
+    def told(member_sizes, pool_sizes, **more):
+        sizes.append((len(member_sizes), len(pool_sizes)))
+        return null_sets(member_sizes, pool_sizes, **more)
+
+    monkeypatch.setattr("ace3d_fast.learn.scores.null_sets", told)
+    monkeypatch.setattr("ace3d_fast.learn.scores.MAX_NULL_POOL", 200)
+    some, saturation = score_raw(*given, **REPEATS)
+    ((num_members, num_pool),) = sizes
+    assert num_pool == 200
+    assert 30 < num_members < 70
+    assert (some.value, some.low, some.high) == (whole.value, whole.low, whole.high)
+    assert some.p_value == whole.p_value == 1 / (REPEATS["num_permutations"] + 1)
+    assert 0 <= saturation <= 1
+
+
+def test_a_selection_without_a_region_of_the_concept_tests_nothing(monkeypatch):
+    monkeypatch.setattr("ace3d_fast.learn.scores.MAX_NULL_POOL", 1)
+    gradients = average_gradients(np.ones((2, 1), np.float32), names("a", "b"), names("a", "b"))
+    features = np.arange(50, dtype=np.float32)[:, None]
+    rows = np.array([int(row) for row in range(50) if row != draw_rows(50, 1, 0)[0]][:2])
+    given = (features, np.ones(50, np.int32), rows, np.arange(50), np.arange(40, 50), gradients)
+    score, saturation = score_raw(*given, **{**REPEATS, "seed": 0})
+    assert np.isfinite(score.value)
+    assert np.isnan(score.p_value)
+    assert np.isnan(saturation)
 
 
 def test_sign_and_magnitude_over_videos_and_directions():

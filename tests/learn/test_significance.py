@@ -140,6 +140,14 @@ def test_intervals_of_few_videos_cover_the_truth(num_videos, least):
     assert least <= np.mean(covered) <= 0.985
 
 
+def test_draws_in_blocks_are_those_in_one_piece(monkeypatch):
+    values = np.random.default_rng(0).normal(size=(30, 3))
+    whole = paired_bootstrap(values, num_draws=500, seed=1)
+    monkeypatch.setattr("ace3d_fast.learn.significance.MAX_DRAWN", 1000)
+    for one, other in zip(whole, paired_bootstrap(values, num_draws=500, seed=1), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
 def test_points_of_a_curve_share_their_draws():
     x = np.random.default_rng(0).normal(size=(9, 1, 1))
     curves = x + np.array([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])

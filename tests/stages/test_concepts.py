@@ -9,7 +9,7 @@ from toys import halves_clip, halves_table, red_network
 
 from ace3d_fast.config import CavOptions, ConceptOptions, ScoreOptions
 from ace3d_fast.errors import InputError
-from ace3d_fast.learn.clusters import fit_kmeans
+from ace3d_fast.learn.clusters import fit_clusters, fit_kmeans
 from ace3d_fast.models.probe import Probe
 from ace3d_fast.stages.cavs import fit_concept_cavs, member_retention, retention
 from ace3d_fast.stages.concepts import NO_CONCEPT, find_concepts, kmeans_on, nearest_concepts
@@ -41,6 +41,35 @@ def test_blobs_are_found_and_kept():
     assert found.tables["t"]["kept"].all()
     assert found.tables["t"]["num_videos"].tolist() == [6, 6, 6]
     assert found.distance.max() < 1
+
+
+def test_of_many_regions_some_are_clustered_and_all_assigned(monkeypatch):
+    features, regions, truth = blobs(num_videos=20)
+    discover = frozenset(regions["video"])
+    whole = find_concepts(features, regions, OPTIONS, discover=discover, seed=0)
+    monkeypatch.setattr("ace3d_fast.stages.concepts.MAX_CLUSTERED_ROWS", 30)
+    monkeypatch.setattr("ace3d_fast.stages.concepts._BLOCK_ROWS", 7)
+    asked = []
+    monkeypatch.setattr(
+        "ace3d_fast.stages.concepts.fit_clusters",
+        lambda x, *rest, **more: asked.append(len(x)) or fit_clusters(x, *rest, **more),
+    )
+    some = find_concepts(features, regions, OPTIONS, discover=discover, seed=0)
+    assert asked == [30]
+    assert len(set(zip(some.assignment, truth, strict=True))) == 3
+    assert some.tables["t"]["num_regions"].tolist() == [40, 40, 40]
+    assert some.distance.max() < 1
+    assert not np.array_equal(whole.centers, some.centers)
+
+
+def test_regions_outside_the_dense_groups_of_a_selection_have_no_concept(monkeypatch):
+    features, regions, _ = blobs(num_videos=20)
+    features[::15] = 40 * np.random.default_rng(1).normal(size=(8, 4))
+    monkeypatch.setattr("ace3d_fast.stages.concepts.MAX_CLUSTERED_ROWS", 60)
+    options = replace(OPTIONS, method="hdbscan", num_clusters=None, min_regions=5)
+    found = find_concepts(features, regions, options, discover=frozenset(regions["video"]), seed=0)
+    assert (found.assignment[::15] == NO_CONCEPT).all()
+    assert (np.delete(found.assignment, np.arange(0, 120, 15)) >= 0).mean() > 0.9
 
 
 def test_kmeans_of_a_device_finds_the_same_blobs_as_scikit_learn():

@@ -4,6 +4,7 @@ import pytest
 from toys import halves_clip, halves_table, red_network
 
 from ace3d_fast.config import EvaluationOptions
+from ace3d_fast.evaluation import some_clips
 from ace3d_fast.models.probe import Probe
 from ace3d_fast.stages.evaluation import evaluate_concepts
 from ace3d_fast.types import SilentProgress
@@ -80,3 +81,13 @@ def test_clips_that_only_one_order_gets_right_decide_mcnemar():
 
 def test_no_concepts_no_curves():
     assert curves([]).empty
+
+
+def test_of_many_clips_one_of_each_of_many_videos_is_evaluated():
+    clips = pd.DataFrame([(f"v{v}", c) for v in range(10) for c in range(2)], columns=["video", "clip"])
+    assert some_clips(clips, 20, seed=0) is clips
+    some = some_clips(clips, 8, seed=0)
+    assert some["video"].nunique() == len(some) == 8
+    assert some.index.is_monotonic_increasing
+    assert set(some["clip"]) == {0, 1}
+    assert some_clips(clips, 15, seed=0)["video"].value_counts().tolist() == [2] * 5 + [1] * 5
