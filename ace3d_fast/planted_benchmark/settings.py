@@ -38,7 +38,7 @@ class Settings:
     control_networks : int
         Networks that the costly controls (peers, sanity, Sobol) are measured on.
     shortcut_networks : int
-        Further networks, trained with a corner tag.
+        Further networks, trained with a corner tag; every second one has no use for it.
     """
 
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
@@ -59,7 +59,7 @@ class Settings:
     sobol_clips: int = 2
     sobol_draws: int = 16
     control_networks: int = 1
-    shortcut_networks: int = 2
+    shortcut_networks: int = 4
 
 
 FULL = Settings()

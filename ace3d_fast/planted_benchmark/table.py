@@ -276,7 +276,8 @@ def _shortcut(rows: pd.DataFrame) -> list[Figure]:
         reported = part["accepted"] & (part["rank"] <= 2)
         bar = at_least(0.9) if used else at_most(0.0)
         words = f"classes whose tag is reported, rank 1 or 2, network {kind}"
-        found.append(figure(words, "calibrated", reported.astype(float), part["class_name"], bar, "classes"))
+        classes = part["seed"].astype(str) + part["class_name"]
+        found.append(figure(words, "calibrated", reported.astype(float), classes, bar, "classes"))
     return found
 
 
