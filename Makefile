@@ -3,7 +3,7 @@
 # make bench   time the ops against the libraries they replace
 # make sanitize            the ops under the address, undefined-behaviour and thread sanitizers
 # make gpu-check           on a GPU machine: build beside its torch, CUDA tests, compute-sanitizer, benchmark
-# make fuzz [SECONDS=600]  wrong and right arguments for the ops
+# make fuzz [SECONDS=600]  wrong and right arguments for the ops, damaged and whole videos
 PYTHON ?= python3
 BIN := .venv/bin
 NATIVE := CMakeLists.txt setup.py $(wildcard tools/*.py csrc/*.cpp csrc/*/*)
@@ -48,6 +48,7 @@ sanitize-%: setup
 fuzz: SECONDS ?= 60
 fuzz: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/fuzz_ops.py --seconds $(SECONDS)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/fuzz_videos.py --seconds $(SECONDS)
 
 gpu-check:
 	$(PYTHON) tools/gpu_check.py

@@ -52,6 +52,8 @@ def explain(
     clip_fps: float | None = None,
     resize: int | None = None,
     size: int | None = None,
+    max_frame_pixels: int | None = None,
+    max_hours: float | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     regions: str | Path | RegionSource | None = None,
@@ -105,6 +107,8 @@ def explain(
         ``cpu`` or ``cuda``: where supervoxels are cut, and the network runs.
     precision : {"float32", "bfloat16"}
         Of the network's convolutions and matrix products.
+    max_frame_pixels, max_hours
+        Videos beyond these are skipped, with the reason; by default 2**26 and 24.
     clip_frames, clip_fps, resize, size, mean, std
         Frames of a clip, their rate per second, short side in pixels before the central square of
         ``size`` pixels is cut, normalisation of pixels in [0, 1] (one value, or one per channel); by
@@ -167,6 +171,8 @@ def explain(
         clip_fps=clip_fps,
         resize=resize,
         size=size,
+        max_frame_pixels=max_frame_pixels,
+        max_hours=max_hours,
         mean=mean,
         std=std,
         regions=regions,
@@ -205,6 +211,8 @@ def run_options(
     clip_fps: float | None = None,
     resize: int | None = None,
     size: int | None = None,
+    max_frame_pixels: int | None = None,
+    max_hours: float | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     regions: str | Path | RegionSource | None = None,
@@ -236,6 +244,8 @@ def run_options(
         fps=entry.sampling.fps if clip_fps is None else clip_fps,
         resize_px=entry.sampling.resize_px if resize is None else resize,
         crop_px=entry.sampling.crop_px if size is None else size,
+        max_frame_pixels=entry.sampling.max_frame_pixels if max_frame_pixels is None else max_frame_pixels,
+        max_hours=entry.sampling.max_hours if max_hours is None else max_hours,
     )
     normalization = replace(
         entry.normalization,

@@ -188,7 +188,7 @@ def _probe_videos(
     span = options.sampling.span_seconds
     for video in videos:
         try:
-            info = probe_video(video.path)
+            info = probe_video(video.path, options.sampling.limits)
             size = (info.width, info.height)
             if size not in frame_seconds:
                 frame_seconds[size] = _decode_seconds(video, options, min(info.num_frames, span * info.fps))

@@ -42,6 +42,28 @@ class Video:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoLimits:
+    """What a video may hold at most: a file of a few bytes can announce pictures that no memory holds.
+
+    Attributes
+    ----------
+    max_frame_pixels : int
+        Of one frame, as stored and as resized.
+    max_hours : float
+        Of playing time.
+    """
+
+    max_frame_pixels: int = 2**26
+    max_hours: float = 24.0
+
+    def __post_init__(self) -> None:
+        if self.max_frame_pixels < 1:
+            raise InputError(expected("sampling", "max frame pixels", "of at least 1", self.max_frame_pixels))
+        if not self.max_hours > 0:
+            raise InputError(expected("sampling", "max hours", "above 0", self.max_hours))
+
+
+@dataclass(frozen=True, slots=True)
 class ClipSampling:
     """How clips are cut out of a video for a network.
 
@@ -60,6 +82,8 @@ class ClipSampling:
         Side of the square cut from the centre.
     target_segment_fps : float
         Least rate at which supervoxels are wanted.
+    max_frame_pixels, max_hours
+        As of `VideoLimits`.
     """
 
     num_frames: int
@@ -67,8 +91,11 @@ class ClipSampling:
     resize_px: int
     crop_px: int
     target_segment_fps: float = 7.5
+    max_frame_pixels: int = VideoLimits().max_frame_pixels
+    max_hours: float = VideoLimits().max_hours
 
     def __post_init__(self) -> None:
+        VideoLimits(self.max_frame_pixels, self.max_hours)  # checks them
         if self.num_frames < 1:
             raise InputError(expected("sampling", "clip frames", "of at least 1", self.num_frames))
         if not 0 < self.fps < float("inf"):
@@ -83,6 +110,11 @@ class ClipSampling:
     def stride(self) -> int:
         """Segmentation frames for each frame the network sees."""
         return max(1, round(self.target_segment_fps / self.fps))
+
+    @property
+    def limits(self) -> VideoLimits:
+        """What a video may hold."""
+        return VideoLimits(self.max_frame_pixels, self.max_hours)
 
     @property
     def segment_fps(self) -> float:

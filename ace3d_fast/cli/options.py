@@ -121,6 +121,16 @@ Resize = Annotated[
 Size = Annotated[
     int | None, typer.Option(metavar="PX", help="Crop the centre to this.", rich_help_panel=_INPUT)
 ]
+MaxFramePixels = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Skip videos with larger frames. Default: 67,108,864.", rich_help_panel=_INPUT
+    ),
+]
+MaxHours = Annotated[
+    float | None,
+    typer.Option(metavar="H", help="Skip videos that last longer. Default: 24.", rich_help_panel=_INPUT),
+]
 Mean = Annotated[
     str | None,
     typer.Option(metavar="M", help="Mean of pixels in 0..1: one number or three.", rich_help_panel=_INPUT),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ace3d_fast.cli.options import QUALITY_HELP, Quality, parse_counts
+from ace3d_fast.cli.options import QUALITY_HELP, MaxFramePixels, MaxHours, Quality, parse_counts
 
 
 def segment(
@@ -29,6 +29,8 @@ def segment(
         typer.Option(metavar="PX", help="How far apart two frames count as; more: shorter supervoxels."),
     ] = 1.0,
     quality: Annotated[Quality, typer.Option(help=QUALITY_HELP)] = Quality.standard,
+    max_frame_pixels: MaxFramePixels = None,
+    max_hours: MaxHours = None,
 ) -> None:
     """Cut a video into supervoxels: label maps and a video of their outlines.
 
@@ -39,7 +41,10 @@ def segment(
     from ace3d_fast.cli.console import show_progress
     from ace3d_fast.config import SegmentOptions
     from ace3d_fast.stages.segment_video import segment_video
+    from ace3d_fast.types import VideoLimits
 
+    usual = VideoLimits()
+    limits = VideoLimits(max_frame_pixels or usual.max_frame_pixels, max_hours or usual.max_hours)
     options = SegmentOptions(
         num_regions=counts,
         compactness=compactness,
@@ -56,6 +61,7 @@ def segment(
             resize_px=resize,
             window_frames=window,
             overlap_frames=overlap,
+            limits=limits,
             progress=progress,
         )
     counts_found = ", ".join(str(count) for count in made.num_regions)

@@ -128,7 +128,7 @@ def explain_video(
     run = run if isinstance(run, RunFolder) else RunFolder.open(run)
     learned = LearnedConcepts.of(run)
     path = Path(video)
-    info = probe_video(path)
+    info = probe_video(path, learned.options.sampling.limits)
     folder = Path(out) if out is not None else run.path / "explained" / path.stem
     config = {"video": str(path), "run": str(run.path), "num_removed": num_removed, "version": __version__}
     check_out(folder, config, where=WHERE)

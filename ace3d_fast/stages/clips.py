@@ -45,7 +45,7 @@ def sample_clips(
     """
     watch = watch or Stopwatch()
     for video in videos:
-        clips = _whole(video, sampling.crop_px) if whole else read_clips(video, sampling, keep_tail=keep_tail)
+        clips = _whole(video, sampling) if whole else read_clips(video, sampling, keep_tail=keep_tail)
         try:
             while True:
                 with watch.time("decode"):
@@ -59,8 +59,8 @@ def sample_clips(
             on_bad_video(video, error)
 
 
-def _whole(video: Video, size_px: int) -> Iterator[Clip]:
-    yield Clip(video, 0, 0.0, read_all_frames(video, size_px))
+def _whole(video: Video, sampling: ClipSampling) -> Iterator[Clip]:
+    yield Clip(video, 0, 0.0, read_all_frames(video, sampling.crop_px, sampling.limits))
 
 
 def check_videos(

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ace3d_fast import __version__, ops
 from ace3d_fast.config import SegmentOptions
 from ace3d_fast.store import check_out
-from ace3d_fast.types import Progress, SilentProgress
+from ace3d_fast.types import Progress, SilentProgress, VideoLimits
 from ace3d_fast.video.decode import probe_video, read_frames
+from ace3d_fast.video.limits import USUAL
 from ace3d_fast.video.write import VideoWriter
 from ace3d_fast.workplace import Workplace
 
@@ -50,6 +51,7 @@ def segment_video(
     resize_px: int = 182,
     window_frames: int = 48,
     overlap_frames: int = 16,
+    limits: VideoLimits = USUAL,
     progress: Progress | None = None,
 ) -> SegmentedVideo:
     """Cut a video into supervoxels at several resolutions.
@@ -75,6 +77,7 @@ def segment_video(
         Frames that are cut together; ``num_regions`` is for so many.
     overlap_frames : int
         Frames that two windows share: as many as a supervoxel lasts, or more, keep the seams out of sight.
+    limits : VideoLimits, optional
     progress : Progress, optional
 
     Raises
@@ -100,8 +103,8 @@ def segment_video(
         "version": __version__,
     }
     folder = check_out(out, config)
-    frames = read_frames(video, fps, resize_px)
-    info = probe_video(video)
+    frames = read_frames(video, fps, resize_px, limits)
+    info = probe_video(video, limits)
     stream = ops.stream_supervoxels(
         frames,
         options.num_regions,

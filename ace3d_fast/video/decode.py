@@ -9,7 +9,6 @@ are right on average; converting at full size without these flags, as is common,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ace3d_fast.errors import InputError, VideoError, expected
-from ace3d_fast.types import Clip, ClipSampling, Video
+from ace3d_fast.types import Clip, ClipSampling, Video, VideoLimits
+from ace3d_fast.video.container import (
+    MAX_MISSING_SHARE,
+    count_packets,
+    frame_rate,
+    open_video,
+    packets_of,
+    too_few,
+)
+from ace3d_fast.video.limits import USUAL, check_pixels, check_seconds
 
 SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 LONGEST_GAP_SECONDS = 60.0  # a longer jump between timestamps is a break in the file, not a still picture
-MAX_MISSING_SHARE = 0.05  # of a file's announced length, before it counts as truncated
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +57,22 @@ class VideoInfo:
     duration_seconds: float
 
 
-def probe_video(path: str | Path) -> VideoInfo:
+def probe_video(path: str | Path, limits: VideoLimits = USUAL) -> VideoInfo:
     """Read the facts of a video, without decoding it.
 
     Raises
     ------
     VideoError
-        Where the file is missing, no video, truncated, or holds no picture.
+        Where the file is missing, no video, truncated, holds no picture, or goes beyond ``limits``.
     """
     path = Path(path)
-    with _open(path) as (container, stream):
-        rate = _frame_rate(stream)
-        num_packets, seconds = _count_packets(container, stream, path)
-        return VideoInfo(num_packets, rate, stream.width, stream.height, seconds or num_packets / rate)
+    with open_video(path) as (container, stream):
+        rate = frame_rate(stream)
+        check_pixels(path, stream.width, stream.height, limits)
+        num_packets, seconds = count_packets(container, stream, path)
+        info = VideoInfo(num_packets, rate, stream.width, stream.height, seconds or num_packets / rate)
+    check_seconds(path, info.duration_seconds, limits)
+    return info
 
 
 def read_clips(
@@ -88,14 +98,15 @@ def read_clips(
     Raises
     ------
     VideoError
-        Where the video cannot be used: no video, truncated, no frame or a single one.
+        Where the video cannot be used: no video, truncated, no frame or a single one, or beyond the limits.
     """
-    probe_video(video.path)
+    limits = sampling.limits
+    probe_video(video.path, limits)
     wanted = sampling.num_segment_frames
     picture = _Picture(sampling.resize_px, sampling.crop_px)
     frames: list[Tensor] = []
     index = 0
-    for frame in _frames_at(video.path, sampling.segment_fps, picture):
+    for frame in _frames_at(video.path, sampling.segment_fps, picture, limits):
         frames.append(frame)
         if len(frames) == wanted:
             yield _clip(video, index, frames, sampling)
@@ -107,7 +118,9 @@ def read_clips(
         yield replace(_clip(video, index, frames + [frames[-1]] * missing, sampling), num_repeated=missing)
 
 
-def read_frames(path: str | Path, fps: float, resize_px: int) -> Iterator[Tensor]:
+def read_frames(
+    path: str | Path, fps: float, resize_px: int, limits: VideoLimits = USUAL
+) -> Iterator[Tensor]:
     """Decode the frames nearest to ``0, 1, 2 … / fps`` seconds, whole, one at a time.
 
     Yields
@@ -127,11 +140,11 @@ def read_frames(path: str | Path, fps: float, resize_px: int) -> Iterator[Tensor
             expected("read_frames", "fps and resize_px", "to be positive", f"{fps} and {resize_px}")
         )
     path = Path(path)
-    probe_video(path)
-    yield from _frames_at(path, fps, _Picture(resize_px, None))
+    probe_video(path, limits)
+    yield from _frames_at(path, fps, _Picture(resize_px, None), limits)
 
 
-def read_all_frames(video: Video, size_px: int) -> Tensor:
+def read_all_frames(video: Video, size_px: int, limits: VideoLimits = USUAL) -> Tensor:
     """Decode every frame, squashed to a square: (T, size_px, size_px, 3) uint8.
 
     The published pipeline's reading (arXiv 2206.05275); memory grows with the length of the video.
@@ -141,13 +154,13 @@ def read_all_frames(video: Video, size_px: int) -> Tensor:
     VideoError
         As `read_clips`.
     """
-    probe_video(video.path)
+    probe_video(video.path, limits)
     reformatter = VideoReformatter()
-    with _open(video.path) as (container, stream):
-        decoded = _decode(container, stream, video.path)
+    with open_video(video.path) as (container, stream):
+        decoded = _decode(container, stream, video.path, limits)
         frames = [_to_rgb(reformatter, frame, size_px, size_px) for frame in decoded]
     if len(frames) < 2:
-        raise _too_few(video.path, len(frames))
+        raise too_few(video.path, len(frames))
     return torch.from_numpy(np.stack(frames))
 
 
@@ -162,10 +175,15 @@ class _Picture:
         self.resize_px, self.crop_px = resize_px, crop_px
         self._reformatter = VideoReformatter()
 
-    def __call__(self, frame: Any) -> Tensor:
+    def size_of(self, frame: Any) -> tuple[int, int]:
+        """Width and height of a frame, resized and not turned yet."""
         scale = self.resize_px / min(frame.width, frame.height)
         least = self.crop_px or 1
         width, height = (max(least, round(side * scale)) for side in (frame.width, frame.height))
+        return width, height
+
+    def __call__(self, frame: Any) -> Tensor:
+        width, height = self.size_of(frame)
         rgb = _to_rgb(self._reformatter, frame, width, height)
         if self.crop_px is None:
             return torch.from_numpy(np.ascontiguousarray(rgb))
@@ -181,13 +199,15 @@ def _to_rgb(reformatter: VideoReformatter, frame: Any, width: int, height: int) 
     return np.rot90(rgb, quarter_turns) if quarter_turns else rgb
 
 
-def _frames_at(path: Path, fps: float, picture: _Picture) -> Iterator[Tensor]:
+def _frames_at(path: Path, fps: float, picture: _Picture, limits: VideoLimits) -> Iterator[Tensor]:
     """The frames nearest to ``0, 1, 2 … / fps`` seconds after the first one."""
     previous: Any = None
     previous_seconds, index, num_frames = 0.0, 0, 0
     period = 1.0 / fps
-    for seconds, frame in _timed(path):
+    for seconds, frame in _timed(path, limits):
         num_frames += 1
+        check_pixels(path, *picture.size_of(frame), limits)
+        check_seconds(path, seconds, limits)
         if previous is not None:
             until = (previous_seconds + seconds) / 2 + 1e-9
             period = seconds - previous_seconds
@@ -198,7 +218,7 @@ def _frames_at(path: Path, fps: float, picture: _Picture) -> Iterator[Tensor]:
                     index += 1
         previous, previous_seconds = frame, seconds
     if num_frames < 2:
-        raise _too_few(path, num_frames)
+        raise too_few(path, num_frames)
     if index / fps <= previous_seconds + period / 2:
         shown = picture(previous)
         while index / fps <= previous_seconds + period / 2:
@@ -206,17 +226,17 @@ def _frames_at(path: Path, fps: float, picture: _Picture) -> Iterator[Tensor]:
             index += 1
 
 
-def _timed(path: Path) -> Iterator[tuple[float, Any]]:
+def _timed(path: Path, limits: VideoLimits = USUAL) -> Iterator[tuple[float, Any]]:
     """(seconds since the first frame, frame), strictly increasing.
 
     A frame without a timestamp follows its predecessor by one frame period; so does one whose timestamp goes
     back or leaps by more than a minute, and time counts on from there.
     """
-    with _open(path) as (container, stream):
-        period = 1.0 / _frame_rate(stream)
+    with open_video(path) as (container, stream):
+        period = 1.0 / frame_rate(stream)
         origin: float | None = None
         seconds = 0.0
-        for index, frame in enumerate(_decode(container, stream, path)):
+        for index, frame in enumerate(_decode(container, stream, path, limits)):
             follows = seconds + period if index else 0.0
             stamp = frame.time
             if stamp is None:
@@ -228,104 +248,22 @@ def _timed(path: Path) -> Iterator[tuple[float, Any]]:
             yield seconds, frame
 
 
-def _decode(container: Any, stream: Any, path: Path) -> Iterator[Any]:
+def _decode(container: Any, stream: Any, path: Path, limits: VideoLimits) -> Iterator[Any]:
     """Frames in the order they are shown; packets that do not decode are passed over, up to a share."""
     stream.thread_type = "AUTO"
+    # A size that grows on the way is refused before FFmpeg makes room for it; its margins count there.
+    stream.codec_context.options = {"max_pixels": str(2 * limits.max_frame_pixels + 2**16)}
     num_packets = num_bad = 0
-    for packet in container.demux(stream):
+    for packet in packets_of(container, stream, path):
         num_packets += 1
         try:
             frames = packet.decode()
         except av.FFmpegError:
             num_bad += 1
             continue
-        yield from frames
+        for frame in frames:
+            check_pixels(path, frame.width, frame.height, limits)
+            yield frame
     if num_bad > MAX_MISSING_SHARE * num_packets:
         fact = f"{num_bad} of {num_packets} packets that do not"
         raise VideoError(expected("read_clips", str(path), "to decode", fact, "the file is damaged"))
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The open container and the stream of its picture."""
-    if not path.is_file():
-        fact = "a folder" if path.is_dir() else "no such file"
-        raise VideoError(expected("read_clips", str(path), "to be a video file", fact, "check the path"))
-    if path.stat().st_size == 0:
-        raise VideoError(expected("read_clips", str(path), "to be a video", "an empty file", "copy it again"))
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "unreadable"
-        fact = f"a file of {path.stat().st_size} bytes that FFmpeg cannot open ({reason.lower()})"
-        todo = "it is truncated or no video"
-        raise VideoError(expected("read_clips", str(path), "to be a video", fact, todo)) from error
-    with container:
-        streams = [s for s in container.streams.video if not _is_cover(s)]
-        if not streams:
-            kinds = sorted({str(s.type) for s in container.streams}) or ["no stream"]
-            fact = f"a file with {' and '.join(kinds)} only"
-            raise VideoError(
-                expected(
-                    "read_clips",
-                    str(path),
-                    "to hold moving pictures",
-                    fact,
-                    "give a file with a video stream",
-                )
-            )
-        yield container, streams[0]
-
-
-def _is_cover(stream: Any) -> bool:
-    """Whether the stream is a still picture attached to audio."""
-    attached = getattr(getattr(av.stream, "Disposition", None), "attached_pic", 0)
-    return bool(getattr(stream, "disposition", 0) & attached)
-
-
-def _frame_rate(stream: Any) -> float:
-    """Frames per second as the file tells it; 25 where it does not."""
-    return float(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
-
-
-def _count_packets(container: Any, stream: Any, path: Path) -> tuple[int, float]:
-    """(Number of the picture's packets, seconds they span); raises where the file ends before its time.
-
-    Reads the packets without decoding them. The length a file announces is trusted in the formats that
-    announce one: MP4 and its kin, Matroska and WebM, AVI.
-    """
-    num_packets, first, last = 0, float("inf"), 0.0
-    try:
-        for packet in container.demux():
-            if packet.pts is None or packet.size == 0:
-                num_packets += packet.stream is stream and packet.size > 0
-                continue
-            num_packets += packet.stream is stream
-            if packet.stream is stream or stream.duration is None:
-                start = float(packet.pts * packet.time_base)
-                first = min(first, start)
-                last = max(last, start + float((packet.duration or 0) * packet.time_base))
-    except av.FFmpegError:
-        pass  # what could be read is judged below
-    if num_packets == 0:
-        raise _too_few(path, 0)
-    name = container.format.name
-    announced, present = 0.0, max(last, last - first)  # some formats announce where they end, not how long
-    if "mp4" in name or "matroska" in name:
-        announced = float(stream.duration * stream.time_base if stream.duration else 0)
-        announced = announced or (container.duration or 0) / 1e6
-    elif "avi" in name and stream.frames:
-        announced, present = float(stream.frames), float(num_packets)
-    if present < (1 - MAX_MISSING_SHARE) * announced - 1e-6:
-        fact = f"{present / announced:.0%} of its announced length"
-        raise VideoError(expected("read_clips", str(path), "to be whole", fact, "the file is truncated"))
-    return num_packets, last - first if first < last else 0.0
-
-
-def _too_few(path: Path, num_frames: int) -> VideoError:
-    got = "a single frame" if num_frames else "no frame"
-    return VideoError(
-        expected(
-            "read_clips", str(path), "to hold at least 2 frames", got, "leave it out, or record it again"
-        )
-    )

@@ -39,7 +39,8 @@ def test_every_option_reaches_the_library(calls):
     options = (
         "--layer blocks.4 --weights w.pt --labels l.txt --device cuda --precision bfloat16 "
         "--seed 3 --clip-frames 4 "
-        "--clip-fps 2.5 --resize 182 --size 160 --mean 0.45 --std 0.2,0.3,0.4 --preset stce "
+        "--clip-fps 2.5 --resize 182 --size 160 --max-frame-pixels 99 --max-hours 2 "
+        "--mean 0.45 --std 0.2,0.3,0.4 --preset stce "
         "--backend reference --features pooled --num-regions 15,50 --num-clusters 7 "
         "--forwards-per-concept 12 --clusters nmf --vocabulary shared --quality high --regions grid:2x4x4 "
         "--controls --engine ray --workers 3 --work-dir kept --target t.py:f"
@@ -64,6 +65,8 @@ def test_every_option_reaches_the_library(calls):
         "clip_fps": 2.5,
         "resize": 182,
         "size": 160,
+        "max_frame_pixels": 99,
+        "max_hours": 2.0,
         "mean": (0.45,),
         "std": (0.2, 0.3, 0.4),
         "preset": "stce",

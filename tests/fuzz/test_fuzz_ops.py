@@ -1,8 +1,10 @@
 import random
+import time
 
 import arguments
 import calls
 import fuzz_ops
+import harness
 import pytest
 import torch
 
@@ -28,11 +30,10 @@ def test_a_wrong_shape_is_a_finding():
     assert call.fault_of(torch.zeros(3)) == "gave shapes [(3,)] instead of [(4,)]"
 
 
-def test_the_parent_sees_a_child_die(monkeypatch, tmp_path):
+def test_the_parent_sees_a_child_die(tmp_path):
     script = tmp_path / "child.py"
     script.write_text("import os; print(7, flush=True); os.abort()")
-    monkeypatch.setattr(fuzz_ops, "__file__", str(script))
-    found = list(fuzz_ops.watch(5, fuzz_ops.time.monotonic() + 30))
+    found = list(harness.watch(str(script), 5, time.monotonic() + 30))
     assert found == [(7, "the process ended with status -6"), (8, "")]
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import os
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -337,3 +338,27 @@ def test_real_clips_match_the_golden_pixels(real_data):
     assert differences.pop(coloured) < 8
     assert len(differences) >= 4
     assert max(differences.values()) < 1.5  # grey levels
+
+
+def test_frames_beyond_the_limit_are_refused_before_they_are_decoded(tmp_path):
+    path = write_video(tmp_path / "v.mp4", grey_frames(8), 8)
+    small = ClipSampling(4, 8, 32, 32, max_frame_pixels=32 * 32 - 1)
+    with pytest.raises(VideoError, match="frames of at most 1023 pixels, got 32 x 32; raise --max-frame-pix"):
+        next(read_clips(video_of(path), small))
+    assert len(list(read_clips(video_of(path), replace(small, max_frame_pixels=32 * 32)))) == 2
+
+
+def test_a_strip_that_would_be_resized_to_a_huge_picture_is_refused(tmp_path):
+    path = write_video(tmp_path / "v.mp4", grey_frames(4, 16, 2048), 8)
+    how = ClipSampling(4, 8, 224, 224, max_frame_pixels=10**6)
+    with pytest.raises(VideoError, match="got 28672 x 224"):
+        next(read_clips(video_of(path), how))
+
+
+def test_hours_of_a_picture_that_stands_still_are_refused(tmp_path):
+    """A few packets, each a minute after the one before."""
+    path = write_with_times(tmp_path / "v.mkv", grey_frames(9), [59_000 * k for k in range(9)])
+    how = ClipSampling(4, 8, 32, 32, max_hours=0.1)
+    with pytest.raises(VideoError, match=r"to last at most 0\.1 hours, got 0\.1; raise --max-hours"):
+        list(read_clips(video_of(path), how))
+    assert len(list(read_clips(video_of(path), replace(how, max_hours=1)))) > 900
