@@ -64,6 +64,7 @@ def explain(
     vocabulary: Vocabulary | None = None,
     forwards_per_concept: int | None = None,
     controls: bool = False,
+    follow_links: bool = False,
     seed: int = 0,
     engine: Engine = "local",
     workers: int | None = None,
@@ -129,6 +130,8 @@ def explain(
         (table ``matrix``).
     forwards_per_concept : int, optional
         Most regions of a concept that are forwarded alone and removed.
+    follow_links : bool
+        Take files in folders of ``videos`` that are links to what lies outside.
     controls : bool
         Put the explanation through trials (table ``controls``): null concepts, other seeds, muFidelity,
         curves in the layer's space, randomised networks.
@@ -183,6 +186,7 @@ def explain(
         vocabulary=vocabulary,
         forwards_per_concept=forwards_per_concept,
         controls=controls,
+        follow_links=follow_links,
         seed=seed,
     )
     source = None if regions is None or isinstance(regions, str | Path) else regions
@@ -223,6 +227,7 @@ def run_options(
     vocabulary: Vocabulary | None = None,
     forwards_per_concept: int | None = None,
     controls: bool = False,
+    follow_links: bool = False,
     seed: int = 0,
 ) -> RunOptions:
     """The options of a run, as `explain` takes them.
@@ -268,6 +273,7 @@ def run_options(
             precision=precision,
             seed=seed,
             controls=controls,
+            follow_links=follow_links,
         ),
         preset,
     )

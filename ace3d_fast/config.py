@@ -170,6 +170,7 @@ class RunOptions:
     precision: Precision = "float32"
     seed: int = 0
     controls: bool = False
+    follow_links: bool = False
     segment: SegmentOptions = field(default_factory=SegmentOptions)
     features: FeatureOptions = field(default_factory=FeatureOptions)
     concepts: ConceptOptions = field(default_factory=ConceptOptions)

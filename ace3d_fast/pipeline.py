@@ -62,7 +62,7 @@ def prepare(
     if regions is not None and options.whole_videos:
         fact = f"{options.segment.regions} with preset stce on the reference backend"
         raise InputError(expected("run", "regions", "to be supervoxels where clips are whole videos", fact))
-    listed = list_videos(options.videos)
+    listed = list_videos(options.videos, follow_links=options.follow_links)
     shared = options.concepts.vocabulary == "shared"
     videos = choose_videos(listed, options.target_class, shared=shared)
     check_videos(videos, options.target_class)

@@ -121,6 +121,12 @@ Resize = Annotated[
 Size = Annotated[
     int | None, typer.Option(metavar="PX", help="Crop the centre to this.", rich_help_panel=_INPUT)
 ]
+FollowLinks = Annotated[
+    bool,
+    typer.Option(
+        "--follow-links", help="Take links that lead out of the videos' folder.", rich_help_panel=_INPUT
+    ),
+]
 MaxFramePixels = Annotated[
     int | None,
     typer.Option(

@@ -43,6 +43,7 @@ def run(
     vocabulary: options.VocabularyOption = None,
     forwards_per_concept: options.ForwardsPerConcept = None,
     controls: options.Controls = False,
+    follow_links: options.FollowLinks = False,
     engine: options.EngineOption = options.Engine.local,
     workers: options.Workers = None,
     work_dir: options.WorkDir = None,
@@ -89,6 +90,7 @@ def run(
         "vocabulary": vocabulary.value if vocabulary else None,
         "forwards_per_concept": forwards_per_concept,
         "controls": controls,
+        "follow_links": follow_links,
         "seed": seed,
     }
     if dry_run:

@@ -21,7 +21,7 @@ EXTENSIONS = (
 )
 
 
-def list_videos(paths: Sequence[str | Path]) -> list[Video]:
+def list_videos(paths: Sequence[str | Path], *, follow_links: bool = True) -> list[Video]:
     """List the videos that ``paths`` name.
 
     Parameters
@@ -31,6 +31,8 @@ def list_videos(paths: Sequence[str | Path]) -> list[Video]:
         ``random500_<i>`` beside the classes; a folder of videos, whose name is their class; a CSV file of
         rows ``path,label[,group]`` (header optional, paths relative to the file); or a video file,
         whose folder is its class.
+    follow_links : bool
+        Take files of a folder that are links to what lies outside it.
 
     Returns
     -------
@@ -42,7 +44,8 @@ def list_videos(paths: Sequence[str | Path]) -> list[Video]:
     Raises
     ------
     InputError
-        Where a path is missing, holds no video, or one file is given two classes.
+        Where a path is missing, holds no video, one file is given two classes, or a link leads out of its
+        folder and is not to be followed.
     """
     if not paths:
         raise InputError(
@@ -54,6 +57,10 @@ def list_videos(paths: Sequence[str | Path]) -> list[Video]:
     for path in map(Path, paths):
         for video in _list_one(path):
             file = video.path.resolve()
+            if not follow_links and path.is_dir() and not file.is_relative_to(path.resolve()):
+                todo = "pass --follow-links if you trust the folder"
+                fact = f"a link to {file}"
+                raise InputError(expected("list_videos", str(video.path), f"to lie in {path}", fact, todo))
             if file in labels:
                 if labels[file] != video.label:
                     raise InputError(

@@ -43,7 +43,7 @@ def test_every_option_reaches_the_library(calls):
         "--mean 0.45 --std 0.2,0.3,0.4 --preset stce "
         "--backend reference --features pooled --num-regions 15,50 --num-clusters 7 "
         "--forwards-per-concept 12 --clusters nmf --vocabulary shared --quality high --regions grid:2x4x4 "
-        "--controls --engine ray --workers 3 --work-dir kept --target t.py:f"
+        "--controls --follow-links --engine ray --workers 3 --work-dir kept --target t.py:f"
     )
     result = invoke(*REQUIRED, *options.split())
     assert result.exit_code == 0
@@ -80,6 +80,7 @@ def test_every_option_reaches_the_library(calls):
         "quality": "high",
         "regions": "grid:2x4x4",
         "controls": True,
+        "follow_links": True,
         "engine": "ray",
         "workers": 3,
         "work_dir": Path("kept"),
@@ -90,7 +91,7 @@ def test_what_is_not_given_is_left_to_the_library(calls):
     invoke(*REQUIRED)
     given = {name for name, value in calls[0].items() if value is not None}
     always = {"videos", "model", "target_class", "out", "device", "precision", "seed", "preset", "backend"}
-    always |= {"controls", "progress", "engine"}
+    always |= {"controls", "follow_links", "progress", "engine"}
     assert given == always
 
 

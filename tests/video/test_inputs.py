@@ -149,3 +149,41 @@ def test_a_link_to_a_video_of_a_class_is_a_copy_too(tmp_path):
     (tmp_path / "random500_0/other.mp4").write_bytes(b"more")
     (tmp_path / "random500_0/a.mp4").symlink_to(tmp_path / "crying/a.mp4")
     assert [v.id for v in list_videos([tmp_path])] == ["crying/a.mp4", "random500_0/other.mp4"]
+
+
+def test_links_out_of_a_folder_are_followed_only_if_wanted(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "videos/waving").mkdir(parents=True)
+    (tmp_path / "elsewhere/secret.mp4").write_bytes(b"x")
+    (tmp_path / "videos/waving/own.mp4").write_bytes(b"yy")
+    (tmp_path / "videos/waving/also_own.mp4").symlink_to("own.mp4")
+    assert len(list_videos([tmp_path / "videos"], follow_links=False)) == 1  # both names are one file
+    (tmp_path / "videos/waving/out.mp4").symlink_to(tmp_path / "elsewhere/secret.mp4")
+    with pytest.raises(
+        InputError, match=r"out\.mp4 to lie in .*videos, got a link to .*secret\.mp4; pass --fol"
+    ):
+        list_videos([tmp_path / "videos"], follow_links=False)
+    assert len(list_videos([tmp_path / "videos"])) == 2
+    assert len(list_videos([tmp_path / "videos/waving/out.mp4"], follow_links=False)) == 1  # it was named
+
+
+def test_a_folder_that_is_itself_a_link_is_taken(tmp_path):
+    (tmp_path / "real/waving").mkdir(parents=True)
+    (tmp_path / "real/waving/own.mp4").write_bytes(b"yy")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert len(list_videos([tmp_path / "link"], follow_links=False)) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb.mp4", "<script>alert(1)</script>.mp4", "-rf.mp4", "é" * 100 + ".mp4", "a'\".mp4"]
+)
+def test_odd_names_are_listed_and_their_ids_fit_a_line(tmp_path, name):
+    (tmp_path / "videos/waving").mkdir(parents=True)
+    file = tmp_path / "videos/waving" / name
+    file.parent.mkdir(exist_ok=True)
+    try:
+        file.write_bytes(b"x")
+    except OSError:
+        pytest.skip("no such name on this disk")
+    (video,) = list_videos([tmp_path / "videos"])
+    assert video.path == file
