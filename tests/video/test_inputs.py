@@ -174,16 +174,10 @@ def test_a_folder_that_is_itself_a_link_is_taken(tmp_path):
     assert len(list_videos([tmp_path / "link"], follow_links=False)) == 1
 
 
-@pytest.mark.parametrize(
-    "name", ["a\nb.mp4", "<script>alert(1)</script>.mp4", "-rf.mp4", "é" * 100 + ".mp4", "a'\".mp4"]
-)
-def test_odd_names_are_listed_and_their_ids_fit_a_line(tmp_path, name):
-    (tmp_path / "videos/waving").mkdir(parents=True)
+@pytest.mark.parametrize("name", ["a\nb.mp4", "<b onload=x>.mp4", "-rf.mp4", "é" * 100 + ".mp4", "a'\".mp4"])
+def test_odd_names_are_names(tmp_path, name):
     file = tmp_path / "videos/waving" / name
-    file.parent.mkdir(exist_ok=True)
-    try:
-        file.write_bytes(b"x")
-    except OSError:
-        pytest.skip("no such name on this disk")
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"x")
     (video,) = list_videos([tmp_path / "videos"])
     assert video.path == file
