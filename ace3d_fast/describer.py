@@ -22,6 +22,7 @@ from ace3d_fast.config import RunOptions
 from ace3d_fast.engines.local import prefetch
 from ace3d_fast.engines.upload import Block, Ended, Uploader, filled
 from ace3d_fast.errors import Ace3dError, InputError, VideoError, expected
+from ace3d_fast.memory import release_memory
 from ace3d_fast.models.load import digest
 from ace3d_fast.models.network import Network
 from ace3d_fast.ops import reference
@@ -120,6 +121,7 @@ class Describer:
                     explained = video.label in self.classes
                     with self.watch.time("store"):
                         drafts[video.id].add(cut, found, whole=explained)
+                release_memory()
                 for ended in group:
                     if isinstance(ended, Ended):
                         draft = drafts.pop(ended.video.id, None)
