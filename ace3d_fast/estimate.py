@@ -37,6 +37,7 @@ GUESSED_CONCEPTS = 10  # where the number of clusters is to be found
 NUM_SUBSAMPLES = 10  # on which each number of clusters is fitted again
 MAX_CLUSTERED_ROWS = 4000
 PROBED_SETS = 8
+TIMED_CLIPS = 4
 SPREAD = (
     0.3  # of copies of the sample's regions, of their own spread: k-means then needs as long as on real ones
 )
@@ -206,10 +207,11 @@ def _probe_videos(
 
 
 def _decode_seconds(video: Video, options: RunOptions, num_frames: float) -> float:
-    """Seconds for a frame of the file, from its first clip."""
+    """Seconds for a frame of the file, from its first clips, of ``num_frames`` each."""
+    next(iter(sample_clips([video], options.sampling, block_clips=1)))  # the first one sets things up
     started = time.perf_counter()
-    next(iter(sample_clips([video], options.sampling, block_clips=1)))
-    return (time.perf_counter() - started) / max(num_frames, 1.0)
+    timed = len(list(islice(sample_clips([video], options.sampling, block_clips=1), TIMED_CLIPS)))
+    return (time.perf_counter() - started) / max(num_frames * timed, 1.0)
 
 
 def _try_clip(steps: Steps, videos: Sequence[Video]) -> _Sample:

@@ -15,8 +15,8 @@ def _library() -> Any:
 def release_memory() -> None:
     """Give freed memory back, where the C library is one that is to be told to (glibc).
 
-    Between clips that are decoded and let go, small records of them stay. By itself glibc gives back what lies
-    behind the last of these alone: a process grows with the length of its videos.
+    Between clips that are decoded and let go, small records of them stay. By itself glibc gives back what
+    lies behind the last of these alone: a process grows with the length of its videos.
     """
     trim = getattr(_library(), "malloc_trim", None)
     if trim is not None:
