@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,16 +80,24 @@ def test_workers_get_a_function_in_memory_that_can_be_pickled(
     assert found == expected
 
 
-def test_a_function_that_no_worker_can_get_is_refused_in_one_line(planted, few_videos, tmp_path):
+@pytest.mark.parametrize(
+    ("where", "name", "fact"),
+    [
+        ("test_target_run", "outer.<locals>.local", "which cannot be pickled"),
+        ("__main__", "local", "of the script that was started"),
+    ],
+)
+def test_a_function_that_no_worker_can_get_is_refused_in_one_line(
+    planted, few_videos, tmp_path, monkeypatch, where, name, fact
+):
+    def local(logits):
+        return logits[:, 0]
+
+    local.__module__, local.__qualname__ = where, name
+    monkeypatch.setattr(sys.modules["__main__"], "local", local, raising=False)
     options = with_target(planted, few_videos, "memory")
-    for where in ("test_target_run", "__main__"):
-
-        def local(logits):
-            return logits[:, 0]
-
-        local.__module__ = where
-        with pytest.raises(InputError, match=r"target that workers can get, got .*local, which cannot be"):
-            run_pipeline(options, tmp_path / "run", execution=Execution(workers=1), target=local)
+    with pytest.raises(InputError, match=f"target that workers can get, got {where}:{name}, {fact}"):
+        run_pipeline(options, tmp_path / "run", execution=Execution(workers=1), target=local)
     assert not (tmp_path / "run").exists()
 
 

@@ -23,10 +23,19 @@ def fit_direction(
     if method == "sgd":
         return _fit_sgd(positives, negatives, seed)
     mean_pos, mean_neg = positives.mean(axis=0), negatives.mean(axis=0)
-    direction = mean_pos - mean_neg
+    direction = None
     if method == "lda":
         residuals = np.concatenate([positives - mean_pos, negatives - mean_neg])
-        direction = _solve_within(residuals, direction)
+        direction = _solve_within(residuals, mean_pos - mean_neg)
+    return between_means(mean_pos, mean_neg, direction)
+
+
+def between_means(
+    mean_pos: FloatArray, mean_neg: FloatArray, direction: FloatArray | None = None
+) -> tuple[FloatArray, float]:
+    """The unit of ``direction``, by default the difference of the means (C,), and the bias half-way."""
+    if direction is None:
+        direction = mean_pos - mean_neg
     norm = float(np.linalg.norm(direction))
     direction = direction / norm if norm > 0 else direction
     return direction, -float(direction @ (mean_pos + mean_neg)) / 2
