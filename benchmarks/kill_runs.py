@@ -57,12 +57,12 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def pieces_of(out: Path) -> dict[str, int]:
-    """Descriptions of videos on the shelf, and when each was put there."""
+    """Descriptions of videos on the shelf, and the inode of each: one made again has another."""
     shelf = out.with_name(f".{out.name}.work") / "shelf/videos"
     found = {}
     for path in shelf.glob("[!.]*"):
         with suppress(FileNotFoundError):  # a run that ends removes them
-            found[path.name] = path.stat().st_mtime_ns
+            found[path.name] = path.stat().st_ino
     return found
 
 
