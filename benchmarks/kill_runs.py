@@ -1,8 +1,8 @@
 """Kill whole runs at random moments, and start them again: are the files those of a run left alone?
 
-Each driver is killed by SIGKILL at a moment of its own and started again until it ends by itself; with
-workers, one worker process is killed in each run. Counted are runs whose files are equal, and videos that
-were described more than once.
+Drivers are killed by SIGKILL, half of them while videos are described and half of them later, and started
+again; with two workers, one of them is killed while it describes. Moments are random, and counted from the
+first video that is described. Counted are runs whose files are equal, and videos that were described twice.
 
 Example: python benchmarks/kill_runs.py --json benchmarks/results/kill_runs.json
 """
@@ -73,17 +73,30 @@ def children_of(pid: int) -> list[int]:
         return []
 
 
+def wait_for_pieces(process: subprocess.Popen[bytes], out: Path, num_pieces: int) -> None:
+    """Until so many videos are described."""
+    while len(pieces_of(out)) < num_pieces and process.poll() is None:
+        time.sleep(0.005)
+
+
+def time_alone(given: dict[str, Any]) -> dict[str, float]:
+    """Seconds from the first described video to the last, and to the end."""
+    process, out = start(given), Path(given["out"])
+    wait_for_pieces(process, out, 1)
+    first = time.monotonic()
+    wait_for_pieces(process, out, given["num_videos"])
+    last = time.monotonic()
+    assert process.wait() == 0
+    return {"describing": last - first, "whole": time.monotonic() - first}
+
+
 def kill_driver(given: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Kill the driver after ``seconds``; then let it run through."""
-    out = Path(given["out"])
-    process = start(given)
-    try:
-        process.wait(seconds)
-        ended = True
-    except subprocess.TimeoutExpired:
-        ended = False
-        process.kill()
-        process.wait()
+    """Kill the driver ``seconds`` after the first described video; then let it run through."""
+    process, out = start(given), Path(given["out"])
+    wait_for_pieces(process, out, 1)
+    time.sleep(seconds)
+    process.kill()
+    killed = process.wait() == -signal.SIGKILL
     before = pieces_of(out)
     again = start(given)
     kept = before
@@ -92,32 +105,26 @@ def kill_driver(given: dict[str, Any], seconds: float) -> dict[str, Any]:
         kept = {name: at for name, at in kept.items() if now.get(name, at) == at}
         time.sleep(0.02)
     assert again.returncode == 0
-    return {
-        "killed_after_seconds": round(seconds, 2),
-        "ended_before": ended,
-        "videos_kept": len(before),
-        "videos_made_again": len(before) - len(kept),
-    }
+    return {"killed": killed, "videos_kept": len(before), "videos_made_again": len(before) - len(kept)}
 
 
 def kill_worker(given: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Kill one of the workers after ``seconds``."""
-    process = start({**given, "workers": WORKERS})
-    killed = 0
-    until = time.monotonic() + seconds
-    while process.poll() is None:
-        workers = children_of(process.pid)
-        if killed == 0 and time.monotonic() > until and workers:
-            os.kill(random.choice(workers), signal.SIGKILL)
-            killed = 1
-        time.sleep(0.01)
-    assert process.returncode == 0
-    return {"killed_after_seconds": round(seconds, 2), "killed": killed}
+    """Kill one of the workers ``seconds`` after the first described video."""
+    process, out = start({**given, "workers": WORKERS}), Path(given["out"])
+    wait_for_pieces(process, out, 1)
+    time.sleep(seconds)
+    workers = children_of(process.pid)
+    if workers:
+        os.kill(random.choice(workers), signal.SIGKILL)
+    num_described = len(pieces_of(out))
+    assert process.wait() == 0
+    return {"killed": bool(workers), "videos_kept": num_described}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--num-runs", type=int, default=20, help="of each kind")
+    parser.add_argument("--num-videos", type=int, default=40, help="of each run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--run", help=argparse.SUPPRESS)
@@ -128,7 +135,7 @@ def main() -> None:
     random.seed(arguments.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        demo = write_planted_demo(folder / "demo", videos_per_class=6, seed=0)
+        demo = write_planted_demo(folder / "demo", videos_per_class=arguments.num_videos // 2, seed=0)
         rows = [
             f"{video},{video.parent.name}"
             for label in (CLASS, "horizontal_stripes")
@@ -136,23 +143,31 @@ def main() -> None:
         ]
         table = folder / "videos.csv"
         table.write_text("\n".join(["path,label", *rows]))
-        given = {"videos": str(table), "weights": str(demo.weights_path), "workers": None}
-        began = time.monotonic()
-        assert start({**given, "out": str(folder / "alone")}).wait() == 0
-        seconds = time.monotonic() - began
+        given = {
+            "videos": str(table),
+            "weights": str(demo.weights_path),
+            "workers": None,
+            "num_videos": len(rows),
+        }
+        seconds = time_alone({**given, "out": str(folder / "alone")})
         right = files_of(folder / "alone")
         found: dict[str, list[dict[str, Any]]] = {"driver": [], "worker": []}
         for kind, kill in (("driver", kill_driver), ("worker", kill_worker)):
             for number in range(arguments.num_runs):
+                describing = (0.0, seconds["describing"] / (WORKERS if kind == "worker" else 1))
+                later = (seconds["describing"], seconds["whole"])
+                after = random.uniform(*(later if kind == "driver" and number % 2 else describing))
                 out = folder / f"{kind}{number}"
-                row = kill({**given, "out": str(out)}, random.uniform(0.2, 1.0) * seconds)
+                row = {"killed_after_seconds": round(after, 2), **kill({**given, "out": str(out)}, after)}
                 row["equal"] = files_of(out) == right
                 found[kind].append(row)
                 print(kind, number, row, flush=True)
     for kind, rows_of_kind in found.items():
         print(f"{kind}: {sum(row['equal'] for row in rows_of_kind)} of {len(rows_of_kind)} runs equal")
     if arguments.json:
-        arguments.json.write_text(json.dumps({"seconds_alone": round(seconds, 1), **found}, indent=1) + "\n")
+        arguments.json.write_text(
+            json.dumps({"seconds_alone": seconds, "num_videos": len(rows), **found}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

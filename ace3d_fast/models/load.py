@@ -20,6 +20,8 @@ from ace3d_fast.models.names import nearest
 from ace3d_fast.models.registry import ModelEntry, find_entry
 from ace3d_fast.models.transformers_zoo import adapt_transformer
 
+CHECK_PATH = "check the path before the colon"
+RUN_IT = "run that file by itself to see where it fails"
 WRAPPERS = ("state_dict", "model_state", "model_state_dict", "model")
 
 
@@ -123,7 +125,8 @@ def names_in(source: str, what: str) -> dict[str, Any]:
             return vars(importlib.import_module(source))
     except Exception as error:  # the user's code
         requirement = "to be file.py:function or module:function"
-        raise InputError(_failure(what, requirement, error)) from error
+        missing = isinstance(error, ModuleNotFoundError) and f"{source}.".startswith(f"{error.name}.")
+        raise InputError(_failure(what, requirement, error, CHECK_PATH if missing else RUN_IT)) from error
 
 
 @contextmanager
@@ -140,8 +143,9 @@ def _search(folder: Path) -> Iterator[None]:
 def _run_file(path: Path, what: str) -> dict[str, Any]:
     """The names a Python file defines; it may import its neighbours."""
     if not path.is_file():
-        todo = "check the path before the colon"
-        raise InputError(expected("load_module", what, "to be file.py:function", f"no file {path}", todo))
+        raise InputError(
+            expected("load_module", what, "to be file.py:function", f"no file {path}", CHECK_PATH)
+        )
     name = f"_ace3d_{what}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -165,15 +169,9 @@ def _run_file(path: Path, what: str) -> dict[str, Any]:
     return vars(module)
 
 
-def _failure(where: str, requirement: str, error: Exception) -> str:
+def _failure(where: str, requirement: str, error: Exception, todo: str = RUN_IT) -> str:
     reason = (str(error).strip().splitlines() or [""])[0]
-    return expected(
-        "load_module",
-        where,
-        requirement,
-        f"{type(error).__name__}: {reason}",
-        "run that file by itself to see where it fails",
-    )
+    return expected("load_module", where, requirement, f"{type(error).__name__}: {reason}", todo)
 
 
 def _read_weights(path: Path) -> Mapping[str, Tensor]:

@@ -106,7 +106,7 @@ def test_actors_take_a_gpu_each_where_the_network_is_on_one(planted, few_videos,
     monkeypatch.setattr("ace3d_fast.engines.ray.map_on_ray", told)
     options = fast_options(few_videos, planted.weights_path)
     for device in ("cpu", "cuda:1"):
-        recipe = Recipe(replace(options, device=device), {}, [], "", Path(), None, None)
+        recipe = Recipe(replace(options, device=device), {}, [], "", Path(), None, None, None, None)
         list(_map(recipe, [(None, "")], Execution("ray", 1)))
     assert asked == {"cpu": 0.0, "cuda": 1.0}
 

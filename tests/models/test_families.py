@@ -354,9 +354,12 @@ def test_a_factory_is_found_by_the_name_of_its_module(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="my_nets to define 'mke', got none; nearest: make"):
         load_module("my_nets:mke")
     with pytest.raises(
-        InputError, match="module:factory, got ModuleNotFoundError: No module named 'no_nets'"
+        InputError, match="got ModuleNotFoundError: No module named 'no_nets'; check the path"
     ):
         load_module("no_nets:make")
+    (tmp_path / "bad_nets.py").write_text("import no_such_thing\n")
+    with pytest.raises(InputError, match="No module named 'no_such_thing'; run that file by itself"):
+        load_module("bad_nets:make")
 
 
 def test_a_network_may_say_what_its_layers_put_out():
