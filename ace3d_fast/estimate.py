@@ -30,6 +30,7 @@ from ace3d_fast.stages.clips import sample_clips
 from ace3d_fast.steps import Steps
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.store import SHARD_CLIPS, RunFolder, check_out
+from ace3d_fast.trials import count_trial_forwards
 from ace3d_fast.types import Clip, ClipFeatures, Progress, SegmentedClip, SilentProgress, Video
 from ace3d_fast.video.decode import probe_video
 
@@ -154,6 +155,10 @@ def estimate_run(
     split, scored_share = _split(options, of_class)
     concepts = options.concepts.num_clusters or GUESSED_CONCEPTS
     masked = _count_masked(options, of_class, per_clip, concepts, scored_share)
+    if options.controls and options.scores.measure_effects:
+        finest = int((sample.table["resolution"] == sample.table["resolution"].max()).sum())
+        scoring = max(1, round(len(of_class) * scored_share))
+        masked["put it through trials"] = count_trial_forwards(network.module, scoring, finest)
     clip_seconds = sample.clip_seconds * int(videos["num_clips"].sum())
     decode_seconds = float(videos["decode_seconds"].sum())
     beside = (os.cpu_count() or 1) > 1

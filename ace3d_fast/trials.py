@@ -183,6 +183,22 @@ def control_table(
     return pd.DataFrame(rows, columns=CONTROL_COLUMNS)
 
 
+def count_trial_forwards(module: nn.Module, num_clips: int, num_regions: int) -> int:
+    """Masked forwards of `control_table`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    num_clips : int
+        Clips of the videos that score.
+    num_regions : int
+        Of a clip, at the finest resolution.
+    """
+    shown = NUM_RANDOMISED_REGIONS + min(num_clips, NUM_RANDOMISED_REGIONS)
+    randomised = NUM_RANDOMISED * (1 + len(_parts(module))) * shown
+    return randomised + min(num_clips, NUM_CLIPS) * (NUM_SUBSETS + num_regions + 1)
+
+
 def _randomised_rows(steps: Steps, described: Described, plan: ForwardPlan) -> list[list[object]]:
     """Do effects of regions, apart from what their size explains, outlive the weights?
 

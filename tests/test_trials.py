@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from ace3d_fast import explain, trials
+from ace3d_fast.api import estimate
 from ace3d_fast.models.load import load_module
 from ace3d_fast.models.planted import PlantedNet
 
 
 @pytest.fixture(scope="module")
-def found(planted, tmp_path_factory):
+def told_and_done(planted, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trials, "NUM_NULLS", 20)
         patch.setattr(trials, "NUM_CLIPS", 3)
@@ -18,20 +19,33 @@ def found(planted, tmp_path_factory):
         patch.setattr(trials, "NUM_RANDOMISED", 2)
         module = load_module("planted:net", planted.weights_path).module
         before = {name: value.clone() for name, value in module.state_dict().items()}
-        run = explain(
-            planted.videos_folder,
-            target_class="red_checker",
-            model="planted:net",
-            module=module,
-            out=tmp_path_factory.mktemp("runs") / "trials",
-            num_clusters=8,
-            num_regions=(15, 50),
-            forwards_per_concept=16,
-            controls=True,
-        )
+        options = {
+            "target_class": "red_checker",
+            "model": "planted:net",
+            "module": module,
+            "num_clusters": 8,
+            "num_regions": (15, 50),
+            "forwards_per_concept": 16,
+        }
+        told = [estimate(planted.videos_folder, **options, controls=controls) for controls in (False, True)]
+        out = tmp_path_factory.mktemp("runs") / "trials"
+        run = explain(planted.videos_folder, **options, out=out, controls=True)
     for name, value in module.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)  # the weights are back
-    return run.controls.set_index(["measure", "of"])
+    return told, run
+
+
+@pytest.fixture(scope="module")
+def found(told_and_done):
+    return told_and_done[1].controls.set_index(["measure", "of"])
+
+
+def test_a_dry_run_counts_the_forwards_of_the_trials(told_and_done):
+    (without, told), run = told_and_done
+    done = run.timings["counts"]["forwards"]
+    assert abs(told.num_forwards - done) < 0.25 * done
+    assert told.num_forwards - without.num_forwards > 0.25 * done
+    assert told.seconds["put it through trials"] > 0
 
 
 def test_every_trial_has_a_value(found):

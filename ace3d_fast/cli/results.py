@@ -93,5 +93,3 @@ def print_estimate(plan: RunEstimate, out: Path, console: Console) -> None:
     cost.add_row("disk", megabytes(plan.disk_bytes), style="bold")
     console.print(cost)
     console.print("Time within a factor of 3, disk of 1.5: one clip of this input was timed on this machine.")
-    if options.controls:
-        console.print("The time of --controls is not in it: several times as long.")
