@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,6 +17,7 @@ from ace3d_fast.report.words import (
     MISSING,
     count,
     decimal,
+    interval,
     is_known,
     percent,
     probability,
@@ -29,6 +31,7 @@ SIDES_PX = {"accepted": 192, "not_significant": 192, "context": 128, "rejected":
 MAX_CLIP_BYTES = 56_000
 MAX_TOTAL_BYTES = 4_500_000
 SORTED_BY = ("prevalence", "retention", "cav_accuracy", "motion_dependence", "num_videos")
+NO_BOUNDS = (math.nan, math.nan)
 WHOLE_VIDEO_FPS = 25.0  # the published way decodes every frame, whatever the rate of the file
 
 Row = Mapping[str, Any]
@@ -111,7 +114,6 @@ def _card(
 ) -> ConceptCard:
     bounds = concept_bounds(run, row["concept"])
     ranks = headline(run)
-    ends = [ranks.write(end) for end in bounds.get(ranks.score, ())]
     return ConceptCard(
         concept=int(row["concept"]),
         name=concept_name(row["concept"]),
@@ -120,7 +122,7 @@ def _card(
         status=str(row["status"]),
         reason=str(row["reason"] or ""),
         headline=ranks.write(row[ranks.score]) if is_known(row[ranks.score]) else "",
-        headline_interval=f"[{', '.join(ends)}]" if ends else "",
+        headline_interval=interval(*bounds.get(ranks.score, NO_BOUNDS), ranks.write),
         retention=decimal(row["retention"]),
         q_value=probability(row[f"{ranks.test}_value"]),
         num_videos=int(row["num_videos"]),
@@ -140,8 +142,7 @@ def _card_facts(row: Row, bounds: Bounds) -> list[Fact]:
     """Everything that was computed about a concept."""
 
     def score(label: str, name: str, write: Callable[[Any], str]) -> Fact:
-        ends = [write(end) for end in bounds.get(name, ())]
-        return Fact(label, write(row[name]), f"[{', '.join(ends)}]" if ends else "")
+        return Fact(label, write(row[name]), interval(*bounds.get(name, NO_BOUNDS), write))
 
     accuracy_p = f"p {probability(row['cav_accuracy_p'])}" if is_known(row["cav_accuracy_p"]) else ""
     facts = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -51,8 +51,8 @@ def control_rows(run: RunRecords) -> list[list[str]]:
         [
             MEASURES.get(str(row["measure"]), str(row["measure"])),
             SUBJECTS.get(str(row["of"]), str(row["of"]).replace("_", " ")),
-            _value(row, row["value"]),
-            _span(row),
+            _writer(row)(row["value"]),
+            interval(row["low"], row["high"], _writer(row)),
             str(int(row["num"])),
         ]
         for row in _rows(run)
@@ -60,7 +60,7 @@ def control_rows(run: RunRecords) -> list[list[str]]:
     halo = run.summary.get("pooled_against_masked") or {}
     for name, of in (("cosine", "cosine of features"), ("spearman", "rank correlation of scores")):
         if is_known(halo.get(name)):
-            span = interval(halo.get(f"{name}_low"), halo.get(f"{name}_high"))
+            span = interval(halo.get(f"{name}_low"), halo.get(f"{name}_high"), decimal)
             number = str(int(halo["num_regions"]))
             lines.append(["Pooled against regions shown alone", of, decimal(halo[name]), span, number])
     saturation = run.summary.get("null_saturation")
@@ -101,15 +101,7 @@ def _rows(run: RunRecords) -> list[dict[str, Any]]:
     return [] if run.controls is None else rows_of(run.controls)
 
 
-def _value(row: Row, value: Any) -> str:
+def _writer(row: Row) -> Callable[[Any], str]:
     if row["measure"] == "false_positives":
-        return percent(value)
-    return signed(value) if str(row["measure"]).endswith("_gap") else decimal(value)
-
-
-def _span(row: Row) -> str:
-    if not (is_known(row["low"]) and is_known(row["high"])):
-        return ""
-    if row["measure"] == "false_positives":
-        return f"{percent(row['low'])} to {percent(row['high'])}"
-    return interval(row["low"], row["high"])
+        return percent
+    return signed if str(row["measure"]).endswith("_gap") else decimal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 MISSING = "\N{EN DASH}"
@@ -53,11 +54,9 @@ def probability(value: Any) -> str:
     return f"{number:.3f}" if number >= 0.001 or number == 0 else f"{number:.1g}"
 
 
-def interval(low: Any, high: Any, digits: int = 2) -> str:
+def interval(low: Any, high: Any, write: Callable[[Any], str] = signed) -> str:
     """``[+0.10, +0.90]``, or nothing where a bound was not computed."""
-    if not (is_known(low) and is_known(high)):
-        return ""
-    return f"[{signed(low, digits)}, {signed(high, digits)}]"
+    return f"[{write(low)}, {write(high)}]" if is_known(low) and is_known(high) else ""
 
 
 def seconds(value: Any) -> str:

@@ -22,6 +22,7 @@ def test_numbers_are_rounded_and_signs_are_printed():
     assert significant(-0.0012345) == f"{MINUS}0.00123"
     assert percent(0.875) == "88 %"
     assert interval(-0.1, 0.25) == f"[{MINUS}0.10, +0.25]"
+    assert interval(0.5, 1, decimal) == "[0.50, 1.00]"
 
 
 def test_what_was_not_computed_is_a_dash():
