@@ -1,5 +1,6 @@
 # make demo    set up and run the main job on planted videos        make test    set up and run every test
 # make setup   .venv with the package and its native build           make lint    ruff, mypy, clang-format
+# make docs    the documentation site, in build/site
 # make bench   time the ops against the libraries they replace
 # make sanitize            the ops under the address, undefined-behaviour and thread sanitizers
 # make gpu-check           on a GPU machine: build beside its torch, CUDA tests, compute-sanitizer, benchmark
@@ -18,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Worker threads that wait must not spin: on a busy machine they take the cores from those that work.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: setup demo test lint bench sanitize fuzz gpu-check clean
+.PHONY: setup demo test lint docs bench sanitize fuzz gpu-check clean
 
 setup: .venv/ready
 
@@ -39,6 +40,9 @@ lint: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+
+docs: setup
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/site
 
 sanitize: sanitize-address sanitize-thread
 

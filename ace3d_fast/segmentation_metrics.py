@@ -38,6 +38,16 @@ def truth_metrics(labels: Tensor, truth: Tensor) -> dict[str, float]:
     ------
     InputError
         Another shape or type, maps that differ in shape, or no voxel that has a region in both.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ace3d_fast.segmentation_metrics import truth_metrics
+    >>> labels = torch.tensor([[[0, 0, 1, 1]]], dtype=torch.int32)  # (T, H, W)
+    >>> truth = torch.tensor([[[0, 1, 1, 1]]], dtype=torch.int32)
+    >>> found = truth_metrics(labels, truth)
+    >>> found["achievable_accuracy"]
+    0.75
     """
     table = contingency_table(labels, truth)
     metrics = {

@@ -79,9 +79,9 @@ def test_tables_have_the_documented_columns(run):
     assert run.concepts.columns.tolist() == CONCEPT_COLUMNS
     assert run.regions.columns.tolist() == REGION_COLUMNS
     assert (run.regions["region"] == np.arange(len(run.regions))).all()
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    page = (Path(__file__).parents[1] / "docs/run-folder.md").read_text()
     for column in {*CONCEPT_COLUMNS, *REGION_COLUMNS, *run.scores.columns, *run.evaluation.columns}:
-        assert f"`{column}`" in readme, column
+        assert f"`{column}`" in page, column
 
 
 def test_every_tested_concept_has_its_directions(run):

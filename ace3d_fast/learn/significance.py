@@ -100,6 +100,12 @@ def benjamini_hochberg(p: ArrayLike) -> FloatArray:
     Notes
     -----
     Benjamini and Hochberg, Journal of the Royal Statistical Society B 57 (1995).
+
+    Examples
+    --------
+    >>> from ace3d_fast.learn.significance import benjamini_hochberg
+    >>> benjamini_hochberg([0.01, 0.02, 0.9]).round(3).tolist()
+    [0.03, 0.03, 0.9]
     """
     from scipy.stats import false_discovery_control
 

@@ -28,6 +28,20 @@ def region_overlap(a: Tensor, b: Tensor, num_a: int, num_b: int) -> Tensor:
     ------
     InputError
         Another shape or type, or maps that differ in shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ace3d_fast import region_overlap
+    >>> a = torch.tensor([[[[0, 0, 1, 1]]]], dtype=torch.int32)
+    >>> b = torch.tensor([[[[0, 1, 1, 1]]]], dtype=torch.int32)
+    >>> shared = region_overlap(a, b, 2, 2)[0]
+    >>> shared
+    tensor([[1, 1],
+            [0, 2]])
+    >>> shared / (shared.sum(1, keepdim=True) + shared.sum(0) - shared)  # Jaccard indices
+    tensor([[0.5000, 0.2500],
+            [0.0000, 0.6667]])
     """
     where = "region_overlap"
     for name, labels in (("a", a), ("b", b)):

@@ -71,6 +71,17 @@ def region_patches(
     The resize works on bytes, along x and then along y, rounded to a byte after each: bicubic convolution
     (Keys 1981) of a = -0.5, pixel centres at half-integers, the kernel widened where an axis shrinks and cut
     off at the box, weights as 16-bit integers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ace3d_fast import region_patches
+    >>> frames = torch.full((2, 4, 4, 3), 255, dtype=torch.uint8)
+    >>> labels = torch.zeros(2, 4, 4, dtype=torch.int32)
+    >>> labels[:, 2:, 2:] = 1
+    >>> patches = region_patches(frames, labels, [1], [[0, 2, 4, 2, 4]], (2, 8, 8))
+    >>> patches.shape, bool((patches == 1).all())  # the white corner, enlarged
+    (torch.Size([1, 3, 2, 8, 8]), True)
     """
     check_tensor(WHERE, "frames", frames, dims=("T", "H", "W", "3"), dtypes=(torch.uint8,), cpu=False)
     if isinstance(labels, Tensor) and labels.ndim == 3:

@@ -64,6 +64,16 @@ def region_pool(
     ------
     InputError
         Another shape, type or ``reduce``, or batches that differ.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ace3d_fast import region_pool
+    >>> features = torch.arange(8.0).reshape(1, 2, 1, 1, 4)  # two channels, four cells
+    >>> labels = torch.tensor([[[[0, 0, 1, 1]]]], dtype=torch.int32)
+    >>> region_pool(features, labels, num_regions=2)  # clips, regions, channels
+    tensor([[[0.5000, 4.5000],
+             [2.5000, 6.5000]]])
     """
     if not isinstance(reduce, str) or reduce not in _REDUCES:
         raise InputError(expected("region_pool", "reduce", f"one of {', '.join(_REDUCES)}", shown(reduce)))

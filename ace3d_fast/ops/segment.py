@@ -62,6 +62,19 @@ def segment_clips(
     ------
     InputError
         Another shape or type, or an option out of range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ace3d_fast import segment_clips
+    >>> frames = torch.zeros(1, 8, 32, 32, 3, dtype=torch.uint8)
+    >>> frames[..., 16:, :] = 255  # black beside white
+    >>> labels = segment_clips(frames, (4, 16))
+    >>> labels.shape  # clips, resolutions, T, H, W
+    torch.Size([1, 2, 8, 32, 32])
+    >>> left, right = labels[0, 0, ..., :16], labels[0, 0, ..., 16:]
+    >>> set(left.unique().tolist()) & set(right.unique().tolist())  # no region lies in both
+    set()
     """
     where = "segment_clips"
     check_tensor(where, "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,), cpu=False)

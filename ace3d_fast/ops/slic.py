@@ -89,6 +89,16 @@ def slic(
     ----------
     Achanta et al., SLIC superpixels compared to state-of-the-art superpixel methods, TPAMI 2012; maskSLIC:
     Irving, arXiv:1606.09518.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ace3d_fast import slic
+    >>> image = np.zeros((32, 32, 3), np.uint8)
+    >>> image[:, 16:] = 255
+    >>> labels = slic(image, n_segments=4)
+    >>> labels.shape, np.unique(labels).tolist()
+    ((32, 32), [1, 2, 3, 4])
     """
     where = "slic"
     check_count(where, "n_segments", n_segments, least=1)

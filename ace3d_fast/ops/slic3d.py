@@ -87,6 +87,14 @@ def slic3d(
     References
     ----------
     Achanta et al., SLIC superpixels compared to state-of-the-art superpixel methods, TPAMI 2012.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ace3d_fast import slic3d
+    >>> volume = torch.rand(1, 5, 4, 12, 12)  # any 5 features of a clip, not colours
+    >>> slic3d(volume, [8], compactness=0.1).shape
+    torch.Size([1, 1, 4, 12, 12])
     """
     volume = check_slic_volume("slic3d", volume)
     shape = volume.shape[2:]

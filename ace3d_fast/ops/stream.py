@@ -78,6 +78,18 @@ def stream_supervoxels(
     ------
     InputError
         A frame of another shape or type, or an option out of range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ace3d_fast import stream_supervoxels
+    >>> video = (torch.full((16, 16, 3), 90, dtype=torch.uint8) for _ in range(60))
+    >>> for part in stream_supervoxels(video, (4,), window_frames=24, overlap_frames=8):
+    ...     print(part.first_frame, tuple(part.labels.shape))
+    0 (1, 20, 16, 16)
+    20 (1, 16, 16, 16)
+    36 (1, 16, 16, 16)
+    52 (1, 8, 16, 16)
     """
     where = "stream_supervoxels"
     counts = check_counts(where, "num_regions", num_regions, least=1)

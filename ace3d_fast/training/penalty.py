@@ -116,6 +116,17 @@ def concept_penalty(
     InputError
         An unknown layer, another ``sign``, or directions that are no rows; in use, logits that are not those
         of the last forward, or directions of another width than the layer's.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ace3d_fast.training import concept_penalty
+    >>> net = torch.nn.Sequential(torch.nn.Conv3d(3, 8, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool3d(1),
+    ...                           torch.nn.Flatten(), torch.nn.Linear(8, 2))
+    >>> penalty = concept_penalty(net, torch.eye(8)[0], layer="1", class_index=1)
+    >>> logits = net(torch.rand(4, 3, 8, 16, 16))
+    >>> loss = torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 0, 1])) + 0.1 * penalty(logits)
+    >>> loss.backward()
     """
     return ConceptPenalty(model, layer, cav, sign, class_index)
 
