@@ -38,5 +38,5 @@ for set in $sets; do
     "$bin/pytest" --capture=sys -p no:cacheprovider "${@:-tests/ops}"
 done
 if [[ $name == address ]]; then
-  PYTHONPATH=$package LD_PRELOAD=$preload "$bin/python" tests/fuzz/fuzz_ops.py --seconds 30
+  PYTHONPATH=$package:tests/fuzz LD_PRELOAD=$preload "$bin/python" tests/fuzz/fuzz_ops.py --seconds 30
 fi
