@@ -1,6 +1,6 @@
 # make demo    set up and run the main job on planted videos        make test    set up and run every test
 # make setup   .venv with the package and its native build           make lint    ruff, mypy, clang-format
-# make docs    the documentation site, in build/site
+# make docs    the documentation site, in build/site                make notebooks  run those of examples/ again
 # make bench   time the ops against the libraries they replace
 # make sanitize            the ops under the address, undefined-behaviour and thread sanitizers
 # make gpu-check           on a GPU machine: build beside its torch, CUDA tests, compute-sanitizer, benchmark
@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Worker threads that wait must not spin: on a busy machine they take the cores from those that work.
 export OMP_WAIT_POLICY := passive
 
-.PHONY: setup demo test lint docs bench sanitize fuzz gpu-check clean
+.PHONY: setup demo test lint docs notebooks bench sanitize fuzz gpu-check clean
 
 setup: .venv/ready
 
@@ -43,6 +43,9 @@ lint: setup
 
 docs: setup
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/site
+
+notebooks: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tools/run_notebooks.py
 
 sanitize: sanitize-address sanitize-thread
 

@@ -15,6 +15,7 @@ _HOMES = {
     "explain": "ace3d_fast.api",
     "explain_video": "ace3d_fast.new_video",
     "compare_runs": "ace3d_fast.run_comparison",
+    "view_run": "ace3d_fast.notebook",
     "RunFolder": "ace3d_fast.store",
     "list_videos": "ace3d_fast.video.inputs",
     "sample_clips": "ace3d_fast.stages.clips",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ace3d_fast.api import explain as explain
     from ace3d_fast.compat.accelerate import accelerate as accelerate
     from ace3d_fast.new_video import explain_video as explain_video
+    from ace3d_fast.notebook import view_run as view_run
     from ace3d_fast.ops.region_overlap import region_overlap as region_overlap
     from ace3d_fast.ops.region_patches import region_patches as region_patches
     from ace3d_fast.ops.region_pool import region_pool as region_pool

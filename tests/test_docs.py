@@ -31,7 +31,7 @@ PAGES = {
     for path in (ROOT / "README.md", *sorted(DOCS.glob("*.md")))
     if path.name != "cli.md"  # made from the commands
 }
-PACKAGES = ("ace3d_fast", "ace3d_fast.ops", "ace3d_fast.training", "ace3d_fast.quiz")
+PACKAGES = ("ace3d_fast", *(f"ace3d_fast.{name}" for name in ("ops", "notebook", "training", "quiz")))
 
 
 def blocks(language):

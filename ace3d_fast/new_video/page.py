@@ -63,7 +63,7 @@ def write_explain_page(folder: Path, video: str, learned: LearnedConcepts, total
         FOLDER / "explain.html",
         styles=[FOLDER / "explain.css"],
         scripts=[FOLDER / "explain.js"],
-        data={"figures": {"timeline": _timeline(totals, learned)}},
+        data={"figures": {"timeline": timeline_figure(totals, learned)}},
         with_plotly=True,
         video=video,
         target=target,
@@ -123,7 +123,7 @@ def _height(totals: Totals) -> int:
     return 190 + 26 * len(totals.concepts)
 
 
-def _timeline(totals: Totals, learned: LearnedConcepts) -> dict[str, Any]:
+def timeline_figure(totals: Totals, learned: LearnedConcepts) -> dict[str, Any]:
     """Heat strips, one for each concept, below the probability of the class."""
     effects, areas = totals.effects.means, totals.areas.means
     known = np.isfinite(effects)
