@@ -272,6 +272,6 @@ def _insertions(
         first = regions.iloc[here[0]]
         clip = steps.run.read_clip(str(first["video"]), int(first["clip"]))
         shown = [[], *([int(i)] for i in regions["index"].to_numpy()[here])]
-        values = margins(probe.alone(clip, shown).logits, list(class_indices))
+        values = margins(probe.within(clip, shown), list(class_indices))
         found[here] = values[1:] - values[0]
     return found

@@ -185,7 +185,7 @@ def _measure(
     """`Curves` of one clip; equal sets are forwarded once."""
     unique = sorted({s for order in sets.values() for draws in order for s in draws}, key=sorted)
     members = [sorted(s) for s in unique]
-    logits = np.stack([probe.alone(clip, members).logits, probe.without(clip, members)])
+    logits = np.stack([probe.within(clip, members), probe.without(clip, members)])
     right = logits.argmax(axis=2) == class_index
     metrics = np.stack(
         [right, softmax(logits.astype(np.float64), axis=2)[..., class_index], logits[..., class_index]],
