@@ -6,10 +6,12 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -21,6 +23,7 @@ MAX_PLAYER_BYTES = 2_200_000
 MAX_FRAMES = 32  # of a clip; of more, every n-th
 QUALITIES = ((192, 62), (160, 45), (112, 35))  # longer side in pixels, quality; the first that fits
 MAX_CLIPS = 64  # of a video
+NUM_SAMPLED = 8  # videos that tell whether all of them fit
 Bytes = NDArray[np.uint8]
 
 
@@ -59,20 +62,26 @@ def make_players(run: RunRecords, *, fps: float, max_bytes: int = MAX_PLAYER_BYT
         Wanted size of all pictures together. Where even small ones do not fit, the last videos are left out.
     """
     mine = run.regions[run.regions["label"] == run.summary["target_class"]]
-    videos = list(dict.fromkeys(mine["video"].astype(str)))
+    rows = {str(video): part for video, part in mine.groupby("video", sort=False, observed=True)}
     concepts = _shown(run)
     if not concepts:
         return []
+    sample = list(rows)[:: -(-len(rows) // NUM_SAMPLED) or 1]
+    makers = [partial(_player, run, concepts, fps, side, quality) for side, quality in QUALITIES]
     players: list[Player] = []
-    for side, quality in QUALITIES:
+    for make in makers:
+        made = {video: make(video, rows[video]) for video in sample}
+        wanted = sum(player.num_bytes for player in made.values()) / max(1, len(sample)) * len(rows)
+        if wanted > max_bytes and make is not makers[-1]:
+            continue
         players, total = [], 0
-        for video in videos:
-            players.append(_player(run, video, concepts, fps=fps, side=side, quality=quality))
-            total += players[-1].num_bytes
+        for video, part in rows.items():
+            player = made.get(video) or make(video, part)
+            total += player.num_bytes
             if total > max_bytes:
-                players.pop()
                 break
-        if len(players) == len(videos):
+            players.append(player)
+        if len(players) == len(rows):
             break
     return players
 
@@ -84,9 +93,14 @@ def _shown(run: RunRecords) -> list[int]:
 
 
 def _player(
-    run: RunRecords, video: str, concepts: Sequence[int], *, fps: float, side: int, quality: int
+    run: RunRecords,
+    concepts: Sequence[int],
+    fps: float,
+    side: int,
+    quality: int,
+    video: str,
+    rows: pd.DataFrame,
 ) -> Player:
-    rows = run.regions[run.regions["video"] == video]
     numbers = sorted(int(clip) for clip in rows["clip"].unique())
     clips, covered, num_bytes = [], [], 0
     for number in numbers[:MAX_CLIPS]:

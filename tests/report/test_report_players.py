@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from sample_run import make_run
 
+from ace3d_fast.report import players
 from ace3d_fast.report.neighbours import nearest_concepts
 from ace3d_fast.report.players import make_players
 
@@ -46,6 +47,25 @@ def test_videos_that_do_not_fit_are_left_out(run):
     assert len(everything) == 3
     small = make_players(run, fps=7.5, max_bytes=everything[0].num_bytes + 100)
     assert [player.video for player in small] == [everything[0].video]
+
+
+def test_a_few_videos_tell_that_not_all_fit(run, monkeypatch):
+    everything = make_players(run, fps=7.5)
+    made = []
+
+    def counted(*given):
+        made.append(given[-2])
+        return _player(*given)
+
+    _player = players._player
+    monkeypatch.setattr(players, "NUM_SAMPLED", 1)
+    monkeypatch.setattr(players, "_player", counted)
+    small = make_players(run, fps=7.5, max_bytes=everything[0].num_bytes // 2)
+    assert small == []
+    assert made == [everything[0].video] * len(players.QUALITIES)
+    made.clear()
+    assert make_players(run, fps=7.5) == everything
+    assert made == [player.video for player in everything]
 
 
 def test_the_nearest_concepts_have_the_largest_cosines(run):
