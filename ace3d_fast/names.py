@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from ace3d_fast.errors import InputError, expected
 
 FILE = "names.json"
+OLD_FILE = "names.old.json"  # names of concepts that a repeated run did not find again
 MAX_CHARACTERS = 80
 
 
@@ -79,6 +81,22 @@ def write_names(folder: Path, run_key: str, names: Mapping[int, str]) -> Path:
     partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(path)
     return path
+
+
+def keep_names(old: Path, new: Path, run_key: str) -> None:
+    """Take the names in the folder ``old`` over into the run in ``new``, which repeats it.
+
+    Names that do not fit the new run, since its videos or weights were others, become `names.old.json`.
+    """
+    if (old / OLD_FILE).is_file():
+        shutil.copyfile(old / OLD_FILE, new / OLD_FILE)
+    if (old / FILE).is_file():
+        try:
+            read_names(old, run_key)
+        except InputError:
+            shutil.copyfile(old / FILE, new / OLD_FILE)
+        else:
+            shutil.copyfile(old / FILE, new / FILE)
 
 
 def _todo(path: Path) -> str:

@@ -19,6 +19,7 @@ from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.registry import find_entry
 from ace3d_fast.models.targets import OTHERWISE, TargetFunction, as_target
+from ace3d_fast.names import keep_names
 from ace3d_fast.regions.folder import RegionFolder
 from ace3d_fast.regions.source import RegionSource, open_source
 from ace3d_fast.report import write_report
@@ -103,7 +104,8 @@ def run_pipeline(
     ----------
     options : RunOptions
     out : Path or str
-        A new or empty folder, or one that holds a run of the same options, which is replaced.
+        A new or empty folder, or one that holds a run of the same options, which is replaced. Where the same
+        concepts are found again, their names and what else was put there (explained videos) stay.
     execution : Execution, optional
     module : torch.nn.Module, optional
         The network; by default ``options.model`` is loaded.
@@ -184,6 +186,7 @@ def run_pipeline(
         )
         with steps.stage("report", "write the report"):
             run.write_json("timings.json", watch.to_dict())
+            keep_names(path, run.path, run.key)
             write_report(run)
         run.write_json("timings.json", watch.to_dict())
     return RunFolder.open(path)

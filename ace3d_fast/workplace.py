@@ -62,6 +62,7 @@ class Workplace:
         try:
             if kind is None:
                 if self.out.exists():
+                    _keep_additions(RunFolder(self.out), RunFolder(self.partial))
                     shutil.rmtree(self.out)
                 self.partial.rename(self.out)
                 shutil.rmtree(self.work, ignore_errors=True)
@@ -75,6 +76,19 @@ class Workplace:
         if error is not None and _is_of_the_disk(error):
             todo = "make room or choose another --out, and start again: finished videos are kept"
             raise RunFolderError(expected("run", str(self.out), "to be writable", error, todo)) from error
+
+
+def _keep_additions(old: RunFolder, new: RunFolder) -> None:
+    """Move what was put into the folder of a run, such as explained videos, to one with the same concepts."""
+    if not ((old.path / "concepts.parquet").is_file() and (new.path / "concepts.parquet").is_file()):
+        return  # segmented or explained videos
+    try:
+        same = old.key == new.key
+    except (OSError, ValueError, KeyError):  # damaged, or of another version
+        return
+    for entry in sorted(old.path.iterdir()):
+        if same and not (new.path / entry.name).exists():
+            entry.rename(new.path / entry.name)
 
 
 def lock_folder(folder: Path) -> IO[str]:

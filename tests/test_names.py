@@ -6,7 +6,7 @@ import pytest
 from sample_run import make_run
 
 from ace3d_fast.errors import InputError
-from ace3d_fast.names import MAX_CHARACTERS, check_names, read_names, write_names
+from ace3d_fast.names import MAX_CHARACTERS, check_names, keep_names, read_names, write_names
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -14,6 +14,17 @@ def test_what_is_written_is_read(tmp_path):
     write_names(tmp_path, "key", {12: "the net", 4: "Überkopf <b>"})
     assert read_names(tmp_path, "key") == {4: "Überkopf <b>", 12: "the net"}
     assert [path.name for path in tmp_path.iterdir()] == ["names.json"]
+
+
+def test_names_that_fit_a_repeated_run_no_more_are_put_aside(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir(), new.mkdir()
+    keep_names(old, new, "key")
+    assert list(new.iterdir()) == []
+    write_names(old, "other", {4: "net"})
+    keep_names(old, new, "key")
+    assert read_names(new, "key") == {}
+    assert (new / "names.old.json").read_bytes() == (old / "names.json").read_bytes()
 
 
 def test_blanks_are_dropped_and_so_are_empty_names():

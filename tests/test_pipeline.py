@@ -14,6 +14,7 @@ from ace3d_fast import RunFolder, describer, explain
 from ace3d_fast.errors import InputError, RunFolderError, VideoError
 from ace3d_fast.models.load import digest, load_module
 from ace3d_fast.models.planted import PlantedNet
+from ace3d_fast.names import write_names
 from ace3d_fast.stages import clips
 from ace3d_fast.tables import CONCEPT_COLUMNS, REGION_COLUMNS
 from ace3d_fast.video.planted import CLASSES, PRIMITIVES, read_truth, write_planted_videos
@@ -146,7 +147,14 @@ def test_same_seed_same_files(planted, few, tmp_path):
 def test_a_run_can_be_repeated_in_place_but_not_replaced_by_another(planted, few, tmp_path):
     out = tmp_path / "run"
     first = explain_planted(planted, out, videos=few, **FEW).concepts
-    assert explain_planted(planted, out, videos=few, **FEW).concepts.equals(first)
+    folder = RunFolder(out)
+    write_names(out, folder.key, {int(first["concept"].iloc[0]): "my own word"})
+    (out / "explained").mkdir()
+    again = explain_planted(planted, out, videos=few, **FEW)
+    assert again.concepts.equals(first)
+    assert again.names == {int(first["concept"].iloc[0]): "my own word"}
+    assert "my own word" in again.report_path.read_text()
+    assert (out / "explained").is_dir()
     with pytest.raises(RunFolderError, match="a run with other seed"):
         explain_planted(planted, out, videos=few, seed=7, **FEW)
 

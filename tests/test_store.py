@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,18 @@ def test_a_failed_repeat_leaves_the_old_run(tmp_path):
     with pytest.raises(KeyError):
         fail()
     assert RunFolder.open(run.path).summary == run.summary
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_was_put_into_a_run_stays_where_its_concepts_do(tmp_path, same):
+    run = make_run(tmp_path / "run")
+    (run.path / "explained" / "final").mkdir(parents=True)
+    new = make_run(tmp_path / "new")
+    if not same:
+        new.write_table("concepts", new.concepts.assign(num_regions=9))
+    with Workplace(run.path) as partial:
+        shutil.copytree(new.path, partial.path, dirs_exist_ok=True)
+    assert (run.path / "explained" / "final").is_dir() == same
 
 
 def test_another_configuration_is_refused_by_name(tmp_path):

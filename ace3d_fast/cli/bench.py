@@ -60,7 +60,7 @@ def bench(
 
     Example: ace3d-fast bench --json bench.json
     """
-    pixel_mean, pixel_std = options.parse_numbers(mean), options.parse_numbers(std)
+    pixel_mean, pixel_std = options.parse_numbers("--mean", mean), options.parse_numbers("--std", std)
 
     from ace3d_fast.cli.console import output, show_progress
     from ace3d_fast.comparison import compare_backends
@@ -111,7 +111,7 @@ def _table(found: Comparison) -> Table:
     """Seconds and ratio of each stage; stages that only one backend has show a dash."""
     from rich.table import Table
 
-    table = Table(pad_edge=False)
+    table = Table()
     table.add_column("stage")
     for name in ("native", "reference", "ratio"):
         table.add_column(name, justify="right")

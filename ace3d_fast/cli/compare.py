@@ -57,7 +57,7 @@ def _table(found: RunComparison) -> Table:
             return MISSING
         return f"{concept_name(concept)} [{STYLES[status]}]{status.replace('_', ' ')}[/]"
 
-    table = Table(pad_edge=False)
+    table = Table()
     for name in ("A", "B", "", "similarity", f"{found.score.replace('_', ' ')} A", "B", "change", "95 %"):
         table.add_column(name, justify="left" if name in ("A", "") or len(table.columns) == 1 else "right")
     for row in rows_of(found.pairs):

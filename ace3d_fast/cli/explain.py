@@ -73,7 +73,7 @@ def _table(found: VideoExplanation) -> Table:
     from ace3d_fast.report.words import signed
 
     title = f"{found.num_clips} clips, {clock(found.num_seconds)}: {EFFECT_NAMES[found.totals.effect]}"
-    table = Table(title=title, title_justify="left", pad_edge=False)
+    table = Table(title=title, title_justify="left")
     for name in ("concept", "status", "found for", "mean", "most", "at"):
         table.add_column(name, justify="left" if name in ("concept", "status") else "right")
     for concept in found.totals.concepts:

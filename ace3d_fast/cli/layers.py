@@ -44,7 +44,7 @@ def layers(
     found = list_layers(loaded.module, clip, everything=everything)
     chosen = _first_choice(loaded.entry.layers, default_layer(found))
     sound = [layer for layer in found if everything or (layer.is_bottleneck and layer.explainable)]
-    table = Table(pad_edge=False)
+    table = Table()
     for name in ("layer", "channels"):
         table.add_column(name, overflow="fold")
     for name in (f"grid T {TIMES} H {TIMES} W", "sees frames", "sees px"):

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ace3d_fast.errors import InputError, expected
+
 
 class Preset(str, Enum):
     """Recipes of a run."""
@@ -237,14 +239,16 @@ def parse_counts(text: str | None) -> tuple[int, ...] | None:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a list of whole numbers like 15,50,80") from None
+        requirement = "a list of whole numbers like 15,50,80"
+        raise InputError(expected("options", "--num-regions", requirement, repr(text))) from None
 
 
-def parse_numbers(text: str | None) -> tuple[float, ...] | None:
-    """``"0.45"`` or ``"0.43,0.40,0.38"`` as numbers."""
+def parse_numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    """``"0.45"`` or ``"0.43,0.40,0.38"``, given for ``option``, as numbers."""
     if text is None:
         return None
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a number, or three like 0.43,0.40,0.38") from None
+        requirement = "a number, or three like 0.43,0.40,0.38"
+        raise InputError(expected("options", option, requirement, repr(text))) from None

@@ -68,7 +68,7 @@ def _seeds(text: str) -> tuple[int, ...]:
 def _table(figures: list[Figure]) -> Table:
     from rich.table import Table
 
-    table = Table(pad_edge=False)
+    table = Table()
     for name in ("measured", "of", "value", "95 % interval", "bar", "", "over"):
         table.add_column(name, justify="right" if name == "value" else "left")
     for row in figures:

@@ -52,7 +52,7 @@ def _table(found: QuizScores) -> Table:
     from ace3d_fast.report.facts import concept_name, rows_of
     from ace3d_fast.report.words import decimal, probability
 
-    table = Table(pad_edge=False)
+    table = Table()
     for name in ("question", "of", "right", "accuracy", "95 %", "chance", "p"):
         table.add_column(name, justify="left" if name in ("question", "of") else "right")
     for row in rows_of(found.scores):

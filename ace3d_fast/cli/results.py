@@ -23,7 +23,7 @@ def print_results(run: RunFolder, console: Console) -> None:
     """Print the verdict, the concepts, what was skipped, and where the report is."""
     summary, found, ranks = run.summary, verdict(run), headline(run)
     console.print(escape(f"{found.network} {found.concepts}"), soft_wrap=True)
-    table = Table(pad_edge=False)
+    table = Table()
     table.add_column("concept")
     table.add_column("status")
     for name in (ranks.label.lower(), "retention", ranks.test, "CAV accuracy", "videos"):
@@ -61,7 +61,7 @@ def print_estimate(plan: RunEstimate, out: Path, console: Console) -> None:
     """Print what a run would do, and about what it would take."""
     options = plan.options
     console.print(f"[bold]Plan[/] for {escape(str(out))}; nothing is written.", soft_wrap=True)
-    table = Table(pad_edge=False)
+    table = Table()
     for name in ("class", "videos", "clips"):
         table.add_column(name, justify="left" if name == "class" else "right")
     labels = sorted(set(plan.videos["label"]), key=lambda label: (label != options.target_class, label))
@@ -82,7 +82,7 @@ def print_estimate(plan: RunEstimate, out: Path, console: Console) -> None:
         f"{plan.num_forwards:,} forwards",
         soft_wrap=True,
     )
-    cost = Table(pad_edge=False)
+    cost = Table()
     cost.add_column("stage")
     cost.add_column("about", justify="right")
     for name, spent in plan.seconds.items():

@@ -55,7 +55,7 @@ def run(
 
     Example: ace3d-fast run videos --model net.py:make --layer layer3 --target-class dive --out runs/dive
     """
-    pixel_mean, pixel_std = options.parse_numbers(mean), options.parse_numbers(std)
+    pixel_mean, pixel_std = options.parse_numbers("--mean", mean), options.parse_numbers("--std", std)
     resolutions = options.parse_counts(num_regions)
 
     from ace3d_fast.api import estimate, explain

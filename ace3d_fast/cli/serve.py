@@ -20,9 +20,13 @@ def serve(
 
     Example: ace3d-fast serve runs
     """
-    from ace3d_fast.serve.server import check_host, serve_runs
+    from ace3d_fast.serve.server import serve_runs
 
-    check_host(host, allow_remote=allow_remote)
     shown = f"[{host}]" if ":" in host else host
-    typer.echo(f"http://{shown}:{port}/ (stop with Ctrl+C)")
-    serve_runs(folder, host=host, port=port, allow_remote=allow_remote)
+    serve_runs(
+        folder,
+        host=host,
+        port=port,
+        allow_remote=allow_remote,
+        when_ready=lambda: typer.echo(f"http://{shown}:{port}/ (stop with Ctrl+C)"),
+    )

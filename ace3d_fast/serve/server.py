@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ace3d_fast.errors import InputError, expected
 
 
 def serve_runs(
-    folder: Path | str, *, host: str = "127.0.0.1", port: int = 8765, allow_remote: bool = False
+    folder: Path | str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8765,
+    allow_remote: bool = False,
+    when_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve the runs in ``folder`` until the process is interrupted.
 
@@ -25,12 +32,14 @@ def serve_runs(
     port : int
     allow_remote : bool
         Accept a ``host`` that other machines can reach. There is no password.
+    when_ready : callable
+        Is called once the port is held.
 
     Raises
     ------
     InputError
-        No run is there, ``host`` is no loopback address and ``allow_remote`` is not given, or the extra
-        ``serve`` is not installed.
+        No run is there, ``port`` is taken, ``host`` is no loopback address and ``allow_remote`` is not
+        given, or the extra ``serve`` is not installed.
     """
     names = check_host(host, allow_remote=allow_remote)
     try:
@@ -44,9 +53,17 @@ def serve_runs(
     if not path.is_dir() or not find_runs(path):
         todo = "give a folder that `ace3d-fast run --out` wrote, or one above it"
         raise InputError(expected("serve", "folder", "with complete runs in it", path, todo))
-    uvicorn.run(
-        make_app(path, names=names, any_address=allow_remote), host=host, port=port, log_level="warning"
-    )
+    app = make_app(path, names=names, any_address=allow_remote)
+    try:
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+    except OSError as error:
+        fact = f"{host}:{port}: {error.strerror}"
+        raise InputError(expected("serve", "port", "that is free", fact, "choose another --port")) from error
+    with listener, suppress(KeyboardInterrupt):
+        when_ready()
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 
 def check_host(host: str, *, allow_remote: bool) -> set[str]:

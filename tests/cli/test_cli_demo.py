@@ -61,6 +61,14 @@ def test_the_planted_truth_is_compared_with_what_was_accepted(planted, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo"]
 
 
+def test_a_class_that_is_not_planted_is_refused_before_anything_is_written(planted, tmp_path):
+    result = invoke("--out", tmp_path / "demo", "--target-class", "tennis")
+    assert result.exit_code == 2
+    assert "one of red_checker" in result.output
+    assert planted == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_demo_of_this_seed_is_not_planted_again(planted, tmp_path):
     out = tmp_path / "demo"
     assert invoke("--out", out).exit_code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 
@@ -118,6 +119,15 @@ def test_other_addresses_need_to_be_allowed(host):
 def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(InputError, match="with complete runs in it"):
         serve_runs(tmp_path)
+
+
+def test_a_taken_port_is_told_before_any_address_is(folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(command.app, ["serve", str(folder), "--port", str(port)])
+    assert result.exit_code == 2
+    assert f"serve: expected port that is free, got 127.0.0.1:{port}" in result.output
+    assert "http://" not in result.output
 
 
 def test_runs_are_found_by_their_path(folder):
