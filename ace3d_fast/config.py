@@ -20,6 +20,8 @@ Vocabulary = Literal["class", "shared"]
 KeepRule = Literal["calibrated", "published"]
 Quality = Literal["standard", "high"]
 
+MAX_SEED = 2**31  # scikit-learn takes 32 bits
+
 
 @dataclass(frozen=True)
 class SegmentOptions:
@@ -147,6 +149,12 @@ class EvaluationOptions:
     num_bootstrap: int = 10_000
 
 
+def check_seed(where: str, seed: int) -> None:
+    """Check that every generator of a run takes ``seed``, and the next few of it."""
+    if not 0 <= seed < MAX_SEED:
+        raise InputError(expected(where, "seed", f"at least 0 and below {MAX_SEED}", seed))
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """Everything that determines a run's result.
@@ -177,6 +185,9 @@ class RunOptions:
     cavs: CavOptions = field(default_factory=CavOptions)
     scores: ScoreOptions = field(default_factory=ScoreOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+
+    def __post_init__(self) -> None:
+        check_seed("run", self.seed)
 
     @property
     def whole_videos(self) -> bool:

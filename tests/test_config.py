@@ -22,6 +22,12 @@ def test_options_come_back_from_json():
     assert RunOptions.from_dict(json.loads(json.dumps({**options.to_dict(), "version": "0.1.0"}))) == options
 
 
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_a_seed_that_a_generator_would_not_take_is_refused(seed):
+    with pytest.raises(InputError, match=f"run: expected seed at least 0 and below 2147483648, got {seed}"):
+        replace(OPTIONS, seed=seed)
+
+
 def test_options_of_another_version_are_named():
     with pytest.raises(InputError, match=r"that this version knows, got speed; read the run with"):
         RunOptions.from_dict({**OPTIONS.to_dict(), "speed": 3})

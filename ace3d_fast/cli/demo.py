@@ -35,8 +35,10 @@ def demo(
     from ace3d_fast.api import explain
     from ace3d_fast.cli.console import output, show_progress
     from ace3d_fast.cli.results import print_results
+    from ace3d_fast.config import check_seed
     from ace3d_fast.video.planted import CLASSES
 
+    check_seed("demo", seed)
     if target_class not in CLASSES:
         raise InputError(expected("demo", "target class", f"one of {', '.join(CLASSES)}", target_class))
     console = output()

@@ -30,6 +30,8 @@ STAGES = {
     "cavs": "Concept vectors",
     "effects": "Region effects",
     "significance": "Significance",
+    "motion": "Motion dependence",
+    "controls": "Negative controls",
     "evaluation": "SSC and SDC",
     "store": "Writing",
     "report": "Report",

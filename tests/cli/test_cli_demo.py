@@ -61,10 +61,14 @@ def test_the_planted_truth_is_compared_with_what_was_accepted(planted, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo"]
 
 
-def test_a_class_that_is_not_planted_is_refused_before_anything_is_written(planted, tmp_path):
-    result = invoke("--out", tmp_path / "demo", "--target-class", "tennis")
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [(("--target-class", "tennis"), "one of red_checker"), (("--seed", "-1"), "expected seed at least 0")],
+)
+def test_what_cannot_be_planted_is_refused_before_anything_is_written(planted, tmp_path, wrong, told):
+    result = invoke("--out", tmp_path / "demo", *wrong)
     assert result.exit_code == 2
-    assert "one of red_checker" in result.output
+    assert told in result.output
     assert planted == []
     assert list(tmp_path.iterdir()) == []
 
