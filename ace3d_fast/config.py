@@ -217,8 +217,8 @@ class Execution:
     """How a run is carried out; its result does not depend on it.
 
     ``workers``: processes, or actors of Ray, that describe videos on one thread each; None: this process
-    does, on all threads. ``work_dir``: where finished pieces of work are kept, for other runs too; None:
-    beside the run until it is whole.
+    does, on all threads. ``work_dir``: where finished pieces of work are kept, for other runs too, a
+    folder or a URL of fsspec; None: beside the run until it is whole.
     """
 
     engine: Engine = "local"
@@ -230,11 +230,6 @@ class Execution:
             raise InputError(expected("run", "engine", f"one of {', '.join(get_args(Engine))}", self.engine))
         if self.engine == "ray" and self.workers is None:
             raise InputError(expected("run", "workers", "to be given for --engine ray", "none"))
-        if self.work_dir is not None and "://" in self.work_dir:
-            todo = "mount that store (s3fs, gcsfuse, rclone mount) and give the folder"
-            raise InputError(
-                expected("run", "work_dir", "to be a folder of a file system", self.work_dir, todo)
-            )
         if self.workers is not None and self.workers < 1:
             raise InputError(expected("run", "workers", "of at least 1", self.workers))
 

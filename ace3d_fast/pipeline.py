@@ -133,7 +133,7 @@ def run_pipeline(
     ready = prepare(options, module, regions, target)
     videos, network, classes = ready.videos, ready.network, ready.classes
     execution = execution or Execution()
-    place = Workplace(path, shelf=Path(execution.work_dir) if execution.work_dir else None)
+    place = Workplace(path, shelf=execution.work_dir)
     with place as run:
         steps = Steps(
             options, run, network, classes, watch, progress, ready.regions, place.shelf, execution, module

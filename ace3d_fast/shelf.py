@@ -13,7 +13,7 @@ import shutil
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ class Shelf:
 
         A damaged piece is removed.
         """
-        folder = self.path / kind / digest
+        folder = Shelf.folder(self, kind, digest)
         if not folder.is_dir():
             return None
         try:
@@ -118,6 +118,14 @@ class Shelf:
                 raise
             shutil.rmtree(draft, ignore_errors=True)
         return folder
+
+    def folder(self, kind: str, digest: str) -> Path:
+        """Where a piece is that `find` or `finish` told of."""
+        return self.path / kind / digest
+
+    def at_worker(self) -> AbstractContextManager[Shelf]:
+        """The same for another process, while the context lasts."""
+        return nullcontext(self)
 
     def values(self, kind: str, digest: str) -> Values | None:
         """What `put` put there; None where there is nothing sound."""

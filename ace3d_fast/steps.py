@@ -121,7 +121,7 @@ class Steps:
         usable = [video for video in videos if video.id not in bad]
         check_videos(usable, self.options.target_class, skipped)
         self.run.write_videos(usable)
-        pieces = [(video, shelf.path / VIDEOS / name) for video, name in tasks if video.id not in bad]
+        pieces = [(video, shelf.folder(VIDEOS, name)) for video, name in tasks if video.id not in bad]
         for _, piece in pieces:
             self.run.adopt_clips(RunFolder(piece))
         return gather(pieces, skipped, center=self.options.features.center, folder=shelf.path)

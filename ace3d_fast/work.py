@@ -6,7 +6,6 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from torch import nn
 
@@ -34,7 +33,7 @@ class Recipe:
     classes: dict[str, int]
     class_names: list[str]
     network_digest: str
-    shelf: Path
+    shelf: Shelf
     module: nn.Module | None
     regions: RegionSource | None
     target: OutputTarget | None
@@ -115,7 +114,7 @@ def describe_videos(
         describer.classes,
         describer.network.class_names,
         digest(describer.network.module),
-        shelf.path.absolute(),
+        shelf,
         module,
         describer.regions,
         None if target is None or target.loaded else _picklable(target),
@@ -172,7 +171,7 @@ def server(recipe: Recipe) -> Serve[Task, Report]:
             watch = describer.watch.take()
             tell((video.id, error, watch.seconds, watch.counts))
 
-        with one_torch_thread():
-            describer.describe(tasks, Shelf(recipe.shelf), done)
+        with one_torch_thread(), recipe.shelf.at_worker() as shelf:
+            describer.describe(tasks, shelf, done)
 
     return serve

@@ -12,6 +12,7 @@ from typing import IO
 from safetensors import SafetensorError
 
 from ace3d_fast.errors import RunFolderError, expected
+from ace3d_fast.remote_shelf import RemoteShelf
 from ace3d_fast.shelf import Shelf
 from ace3d_fast.store import RunFolder
 
@@ -28,8 +29,8 @@ class Workplace:
     Parameters
     ----------
     out : Path
-    shelf : Path, optional
-        Another place for the pieces, which are then left there on success too.
+    shelf : Path or str, optional
+        Another folder, or a URL of fsspec, for the pieces, which are then left there on success too.
 
     Raises
     ------
@@ -38,11 +39,13 @@ class Workplace:
         could not be written.
     """
 
-    def __init__(self, out: Path, *, shelf: Path | None = None) -> None:
+    def __init__(self, out: Path, *, shelf: Path | str | None = None) -> None:
         self.out = out
         self.work = out.parent / f".{out.name}.work"
         self.partial = self.work / "run"
-        self.shelf = Shelf(shelf or self.work / "shelf")
+        own = self.work / "shelf"
+        is_url = isinstance(shelf, str) and "://" in shelf
+        self.shelf = RemoteShelf(str(shelf), own) if is_url else Shelf(Path(shelf or own).absolute())
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> RunFolder:

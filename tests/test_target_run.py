@@ -17,6 +17,7 @@ from ace3d_fast.describer import Describer
 from ace3d_fast.errors import InputError
 from ace3d_fast.new_video.learned import LearnedConcepts
 from ace3d_fast.pipeline import prepare, run_pipeline
+from ace3d_fast.shelf import Shelf
 from ace3d_fast.work import Recipe
 
 MARGIN = "def margin(logits):\n    return logits[:, 0] - logits[:, 1:].amax(1)\n"
@@ -103,7 +104,9 @@ def test_a_function_that_no_worker_can_get_is_refused_in_one_line(
 
 def test_a_worker_with_other_code_stops(planted, few_videos, mine):
     target = f"{mine}:margin"
-    recipe = Recipe(with_target(planted, few_videos, target), {}, [], "", Path(), None, None, None, "old")
+    recipe = Recipe(
+        with_target(planted, few_videos, target), {}, [], "", Shelf(Path()), None, None, None, "old"
+    )
     with pytest.raises(InputError, match="target of a worker to be the same, got other code"):
         recipe.found_target()
 

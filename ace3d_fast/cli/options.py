@@ -223,9 +223,9 @@ Workers = Annotated[
     ),
 ]
 WorkDir = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        metavar="DIR",
+        metavar="DIR|URL",
         help="Keep finished work here, for other runs too. Default: beside --out until it is whole.",
         rich_help_panel=_WORK,
     ),

@@ -83,7 +83,7 @@ def test_every_option_reaches_the_library(calls):
         "follow_links": True,
         "engine": "ray",
         "workers": 3,
-        "work_dir": Path("kept"),
+        "work_dir": "kept",
     }
 
 

@@ -15,6 +15,7 @@ from ace3d_fast.config import Execution
 from ace3d_fast.engines.ray import _answers, _room, map_on_ray
 from ace3d_fast.errors import InputError
 from ace3d_fast.pipeline import run_pipeline
+from ace3d_fast.shelf import Shelf
 from ace3d_fast.work import Recipe, _map
 
 ray = pytest.importorskip("ray")
@@ -106,7 +107,7 @@ def test_actors_take_a_gpu_each_where_the_network_is_on_one(planted, few_videos,
     monkeypatch.setattr("ace3d_fast.engines.ray.map_on_ray", told)
     options = fast_options(few_videos, planted.weights_path)
     for device in ("cpu", "cuda:1"):
-        recipe = Recipe(replace(options, device=device), {}, [], "", Path(), None, None, None, None)
+        recipe = Recipe(replace(options, device=device), {}, [], "", Shelf(Path()), None, None, None, None)
         list(_map(recipe, [(None, "")], Execution("ray", 1)))
     assert asked == {"cpu": 0.0, "cuda": 1.0}
 
@@ -115,11 +116,6 @@ def test_room_is_that_of_the_scarcer_resource():
     assert _room({"CPU": 8.0, "GPU": 2.0}, 1.0) == 2
     assert _room({"CPU": 8.0, "GPU": 2.0}, 0.0) == 8
     assert _room({"CPU": 8.0}, 1.0) == 0
-
-
-def test_the_work_dir_is_no_url():
-    with pytest.raises(InputError, match=r"work_dir to be a folder of a file system, got s3://bucket/work"):
-        Execution("ray", 2, "s3://bucket/work")
 
 
 def test_ray_needs_a_number_of_workers():
