@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import re
 import shlex
 import subprocess
@@ -32,6 +33,17 @@ PAGES = {
     if path.name != "cli.md"  # made from the commands
 }
 PACKAGES = ("ace3d_fast", *(f"ace3d_fast.{name}" for name in ("ops", "notebook", "training", "quiz")))
+MODULES = tuple(
+    f"ace3d_fast.{name}"
+    for name in (
+        "compat.skimage",
+        "compat.captum",
+        "segmentation_metrics",
+        "regions.source",
+        "errors",
+        "types",
+    )
+)
 
 
 def blocks(language):
@@ -129,6 +141,24 @@ def test_the_site_leaves_out_no_public_name(site):
     for package, names in public.items():
         names = {name for name in names if not name.startswith("__")}
         assert {n for n in names if not {f"{package}.{n}", f"ace3d_fast.{n}"} & described} == set()
+
+
+def own_names(module):
+    """Public functions and classes that the module defines."""
+    return {
+        name
+        for name, value in vars(importlib.import_module(module)).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(value) or inspect.isclass(value))
+        and value.__module__ == module
+    }
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_site_describes_modules_whole(site, module):
+    described = set(re.findall(r'id="([\w.]+)"', (site / "api.html").read_text(encoding="utf-8")))
+    assert own_names(module)
+    assert {name for name in own_names(module) if f"{module}.{name}" not in described} == set()
 
 
 def test_the_site_names_every_command_and_fetches_nothing(site):
