@@ -142,9 +142,10 @@ def explain(
     workers : int, optional
         Workers that describe videos, on one thread each; the tables are the same for any number of them. By
         default this process does it, on all of torch's threads.
-    work_dir : path, optional
-        Folder that keeps finished work (described videos, clusters, effects) for other runs too; by default
-        it is kept beside ``out`` until the run is whole. Ray needs one that all machines share.
+    work_dir : path or str, optional
+        Folder, or URL of fsspec, that keeps finished work (described videos, clusters, effects) for other
+        runs too; by default it is kept beside ``out`` until the run is whole. Ray needs one that all machines
+        share.
     progress : Progress, optional
 
     Returns
