@@ -35,6 +35,17 @@ DESCRIBE = "decode, segment, forward"  # the stage that does all of it
 BESIDE_LONG = 4  # short videos of each class beside a long one
 SCENES = 64  # different ones in a long video, which shows them again and again
 LONG_CLIP_FPS = 4.0  # a clip of a long video lasts 4 s
+FIXED = {"num_regions": [15, 50, 80], "num_clusters": 8}  # where one option at a time is changed:
+GROWTH: tuple[dict[str, Any], ...] = (
+    {"num_regions": [80]},
+    {"num_regions": [50, 80]},
+    {"num_regions": [30, 100, 160]},
+    {"num_regions": [60, 200, 320]},
+    {"num_clusters": 4},
+    {"num_clusters": 16},
+    {"num_clusters": 32},
+    {"vocabulary": "shared"},  # all three classes in place of one
+)
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
 
 
@@ -44,6 +55,7 @@ def main() -> None:
     parser.add_argument("--counts", default="50,200,800,2000", help="numbers of videos")
     parser.add_argument("--clips", type=int, default=1, help="clips of a video")
     parser.add_argument("--hours", type=float, default=2.0, help="length of the long video; 0: none")
+    parser.add_argument("--grow", type=int, default=0, help="videos on which one option at a time is changed")
     parser.add_argument("--folder", type=Path, help="keep the videos here, for the next time")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -60,6 +72,13 @@ def main() -> None:
             videos = _many(folder, count, given.clips)
             found["runs"].append({"videos": count, **_measure(videos, weights, folder / "run")})
             print(json.dumps(found["runs"][-1]), flush=True)
+        if given.grow:
+            videos = _many(folder, given.grow, given.clips)
+            found["growth"] = []
+            for change in ({}, *GROWTH):
+                figures = _measure(videos, weights, folder / "run", **{**FIXED, **change})
+                found["growth"].append({"videos": given.grow, "change": change, **figures})
+                print(json.dumps(found["growth"][-1]), flush=True)
         if given.hours:
             videos = _long(folder, given.hours)
             figures = _measure(videos, weights, folder / "run", clip_fps=LONG_CLIP_FPS)

@@ -170,7 +170,7 @@ def _run_file(path: Path, what: str) -> dict[str, Any]:
 
 
 def _failure(where: str, requirement: str, error: Exception, todo: str = RUN_IT) -> str:
-    reason = (str(error).strip().splitlines() or [""])[0]
+    reason = (str(error).strip().splitlines() or ["no more is said"])[0]
     return expected("load_module", where, requirement, f"{type(error).__name__}: {reason}", todo)
 
 
@@ -194,7 +194,7 @@ def _read_weights(path: Path) -> Mapping[str, Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # each format has its own exceptions
         requirement = "to be .safetensors, or a .pt file of nothing but tensors"
-        raise InputError(_failure(str(path), requirement, error)) from error
+        raise InputError(_failure(str(path), requirement, error, "save its state_dict() again")) from error
     for key in WRAPPERS:
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
             state = state[key]
