@@ -1,4 +1,4 @@
-"""Examples in docstrings and pages show what they say."""
+"""Examples in docstrings show what they say."""
 
 import doctest
 import importlib
@@ -14,7 +14,6 @@ MODULES = [
     for path in sorted((ROOT / "ace3d_fast").rglob("*.py"))
     if SHOWN.search(path.read_text(encoding="utf-8"))
 ]
-PAGES = [path for path in sorted((ROOT / "docs").glob("*.md")) if SHOWN.search(path.read_text("utf-8"))]
 
 
 def test_there_are_examples():
@@ -26,8 +25,3 @@ def test_examples_of_a_module(name):
     found = doctest.testmod(importlib.import_module(name))
     assert found.attempted > 0
     assert found.failed == 0
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_examples_of_a_page(page):
-    assert doctest.testfile(str(page), module_relative=False).failed == 0
