@@ -127,3 +127,23 @@ def test_the_command_looks_at_where_the_run_would_go(planted, few_videos, tmp_pa
     result = CliRunner().invoke(app, command(planted, few_videos, tmp_path))
     assert result.exit_code == 2
     assert "a new or empty folder" in result.output
+
+
+def test_a_dry_run_refuses_the_workers_that_the_run_would_refuse(tmp_path):
+    run = [
+        "run",
+        "videos",
+        "--model",
+        "planted:net",
+        "--target-class",
+        "flicker",
+        "--out",
+        str(tmp_path / "r"),
+    ]
+    for how, told in (
+        (["--workers", "0"], "workers of at least 1"),
+        (["--engine", "ray"], "workers to be given"),
+    ):
+        found = CliRunner().invoke(app, [*run, *how, "--dry-run"])
+        assert found.exit_code == 2
+        assert told in found.output

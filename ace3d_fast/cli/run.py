@@ -61,6 +61,7 @@ def run(
     from ace3d_fast.api import estimate, explain
     from ace3d_fast.cli.console import output, show_progress
     from ace3d_fast.cli.results import print_estimate, print_results
+    from ace3d_fast.config import Execution
 
     given: dict[str, Any] = {
         "target_class": target_class,
@@ -94,6 +95,7 @@ def run(
         "seed": seed,
     }
     if dry_run:
+        Execution(engine.value, workers, work_dir)  # refuses what the run would refuse
         with show_progress() as progress:
             planned = estimate(videos, out=out, progress=progress, **given)
         print_estimate(planned, out, output())
