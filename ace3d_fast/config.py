@@ -137,7 +137,8 @@ class ScoreOptions:
 class EvaluationOptions:
     """SSC and SDC curves: add or remove the regions of the top-k concepts, with each of ``fills``.
 
-    ``max_clips`` bounds the clips; of more, one of each of as many videos is drawn.
+    ``max_clips`` bounds the clips; of more, one of each of as many videos is drawn. Each of the random orders
+    is drawn in at least ``clips_per_order`` clips, and area-matched sets likewise; fewer clips draw them all.
     """
 
     max_concepts: int = 5
@@ -145,8 +146,17 @@ class EvaluationOptions:
     num_area_draws: int = 5
     clips_per_video: int = 2
     max_clips: int = 32
+    clips_per_order: int = 8
     fills: tuple[Literal["mean", "blur"], ...] = ("mean", "blur")
     num_bootstrap: int = 10_000
+
+    def draws(self, num_clips: int) -> tuple[int, int]:
+        """Random orders, and area-matched sets, that each of ``num_clips`` clips draws."""
+        random, area = (
+            min(number, -(-number * self.clips_per_order // max(num_clips, 1)))
+            for number in (self.num_random_orders, self.num_area_draws)
+        )
+        return random, area
 
 
 def check_seed(where: str, seed: int) -> None:

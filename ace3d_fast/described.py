@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ace3d_fast.shelf import read_arrays, read_table
+from ace3d_fast.shelf import read_arrays, read_tables
 from ace3d_fast.stages.features import center_features
 from ace3d_fast.types import Video
 
 MAX_ARRAY_BYTES = 2**28
+ABOUT = ["video", "label", "group"]
 BY_REGION = ("features", "region_gradients")
 
 
@@ -43,35 +44,36 @@ def gather(
 
     Arrays of more than `MAX_ARRAY_BYTES` are files in ``folder``, read as they are needed.
     """
-    clips: list[pd.DataFrame] = []
-    regions: list[pd.DataFrame] = []
-    num_clips = 0
-    for video, path in pieces:
-        about = {"video": video.id, "label": video.label, "group": video.group}
-        mine = read_table(path, "clips")
-        mine.insert(0, "clip_id", np.arange(num_clips, num_clips + len(mine)))
-        num_clips += len(mine)
-        clips.append(mine.assign(**about)[["clip_id", *about, "clip", "start_seconds"]])
-        cut = read_table(path, "regions")
-        of_clip = clips[-1].drop(columns="clip").iloc[np.searchsorted(mine["clip"], cut["clip"])]
-        regions.append(pd.concat([cut, of_clip.reset_index(drop=True)], axis=1))  # clips ascend
-    table = pd.concat(regions, ignore_index=True).astype({"clip": np.int32, "clip_id": np.int32})
+    folders = [path for _, path in pieces]
+    clips, clips_of_piece = read_tables(folders, "clips")
+    cut, regions_of_piece = read_tables(folders, "regions")
+    about = pd.DataFrame([(video.id, video.label, video.group) for video, _ in pieces], columns=ABOUT)
+    piece_of_clip, piece_of_region = (
+        np.repeat(np.arange(len(pieces)), counts) for counts in (clips_of_piece, regions_of_piece)
+    )
+    clips = pd.concat([about.take(piece_of_clip).reset_index(drop=True), clips], axis=1)
+    clips.insert(0, "clip_id", np.arange(len(clips)))
+    span = int(clips["clip"].max()) + 1
+    ascending = piece_of_clip * span + clips["clip"].to_numpy()
+    clip_id = np.searchsorted(ascending, piece_of_region * span + cut["clip"].to_numpy())
+    of_clip = clips.drop(columns="clip").take(clip_id).reset_index(drop=True)
+    table = pd.concat([cut, of_clip], axis=1).astype({"clip": np.int32, "clip_id": np.int32})
     digests = {video.id: path.name for video, path in pieces}
     arrays: dict[str, Any] = {}
     row = clip = 0
-    for (_, path), mine, here in zip(pieces, clips, regions, strict=True):
-        rows, places = slice(row, row + len(here)), slice(clip, clip + len(mine))
+    sizes, numbers = (table[name].to_numpy() for name in ("num_voxels", "clip"))
+    for path, num_regions, num_clips in zip(folders, regions_of_piece, clips_of_piece, strict=True):
+        rows, places = slice(row, row + num_regions), slice(clip, clip + num_clips)
         row, clip = rows.stop, places.stop
         found = read_arrays(path)
         if center:
-            sizes = here["num_voxels"].to_numpy()
-            found["features"] = center_features(found["features"], sizes, here["clip"].to_numpy())
+            found["features"] = center_features(found["features"], sizes[rows], numbers[rows])
         for name, values in found.items():
-            part, total = (rows, len(table)) if name in BY_REGION else (places, num_clips)
+            part, total = (rows, len(table)) if name in BY_REGION else (places, len(clips))
             if name not in arrays:
                 arrays[name] = _room(folder / f"{name}.npy", (total, values.shape[1]))
             arrays[name][part] = values
-    return Described(table, pd.concat(clips, ignore_index=True), **arrays, skipped=skipped, digests=digests)
+    return Described(table, clips, **arrays, skipped=skipped, digests=digests)
 
 
 def _room(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -261,7 +261,7 @@ def _count_masked(
     scoring = max(1, round(len(target) * scored_share))
     clips = sum(sorted(np.minimum(target["num_clips"], options.evaluation.clips_per_video))[-scoring:])
     clips = min(int(clips), options.evaluation.max_clips)
-    sets = _count_sets(options, concepts)
+    sets = _count_sets(options, concepts, clips)
     counts = {}
     if options.scores.measure_effects:
         usable = int(target["num_clips"].sum()) * per_clip * min(1.0, 2 * scored_share)
@@ -275,15 +275,16 @@ def _count_masked(
     return counts
 
 
-def _count_sets(options: RunOptions, concepts: int) -> int:
-    """Different sets of regions that the curves of one clip ask for, where every concept is in it."""
+def _count_sets(options: RunOptions, concepts: int, num_clips: int) -> int:
+    """Different sets of regions that the curves of each clip ask for, where every concept is in it."""
     rng = np.random.default_rng(options.seed)
     evaluation = options.evaluation
     most = min(evaluation.max_concepts, concepts)
+    num_random, num_area = evaluation.draws(num_clips)
     orders = [np.arange(concepts), np.arange(concepts)[::-1]]
-    orders += [rng.permutation(concepts) for _ in range(evaluation.num_random_orders)]
+    orders += [rng.permutation(concepts) for _ in range(num_random)]
     sets = {frozenset(order[:k].tolist()) for order in orders for k in range(most + 1)}
-    return len(sets) + most * evaluation.num_area_draws
+    return len(sets) + most * num_area
 
 
 def _cluster_seconds(options: RunOptions, num_rows: float, sample: _Sample, concepts: int) -> float:

@@ -12,14 +12,16 @@ import os
 import shutil
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 from numpy.typing import NDArray
+from pyarrow import parquet
 from safetensors.numpy import load_file, save_file
 
 SEAL = "seal.json"
@@ -170,6 +172,12 @@ def read_values(folder: Path) -> Values:
 def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
     """The arrays among what `write_values` wrote."""
     return load_file(folder / "arrays.safetensors")
+
+
+def read_tables(folders: Sequence[Path], name: str) -> tuple[pd.DataFrame, list[int]]:
+    """One of the tables of several, below each other, and the number of rows of each."""
+    parts = [parquet.ParquetFile(folder / f"{name}.parquet").read(use_threads=False) for folder in folders]
+    return pyarrow.concat_tables(parts).to_pandas(), [part.num_rows for part in parts]
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:

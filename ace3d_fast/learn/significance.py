@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.learn.checks import one_thread
 
-MAX_DRAWN = 2**23  # numbers in a block of bootstrap draws
+MAX_DRAWN = 2**22  # numbers in a block of bootstrap draws
 FloatArray = NDArray[np.float64]
 Alternative = Literal["two-sided", "greater"]
 
@@ -263,14 +264,12 @@ def paired_bootstrap(
     flat = values.reshape(num_groups, -1)
     present = (~np.isnan(flat)).astype(np.float64)
     filled = np.where(present > 0, flat, 0.0)
-    rng = np.random.default_rng(seed)
-    share = np.full(num_groups, 1 / num_groups)
     resampled = np.empty((num_draws, flat.shape[1]))
     block = max(1, MAX_DRAWN // num_groups)
     with one_thread(), np.errstate(invalid="ignore", divide="ignore"):
-        for start in range(0, num_draws, block):
+        for i, start in enumerate(range(0, num_draws, block)):
             here = resampled[start : start + block]
-            weights = rng.multinomial(num_groups, share, size=len(here)).astype(np.float64)
+            weights = _draw_groups(num_groups, len(here), (seed, i))
             here[:] = (weights @ filled) / (weights @ present)
         mean = filled.sum(axis=0) / present.sum(axis=0)
     low, high = np.full(flat.shape[1], np.nan), np.full(flat.shape[1], np.nan)
@@ -302,6 +301,15 @@ def mean_pairwise_cosine(gradients: ArrayLike) -> float:
     if n < 2:
         return float("nan")
     return float((np.square(unit.sum(axis=0)).sum() - n) / (n * (n - 1)))
+
+
+@lru_cache(maxsize=2)
+def _draw_groups(num_groups: int, num_draws: int, seed: tuple[int, int]) -> FloatArray:
+    """How often each group is drawn, (num_draws, num_groups); of many scores of the same videos made once."""
+    share = np.full(num_groups, 1 / num_groups)
+    drawn = np.random.default_rng(seed).multinomial(num_groups, share, size=num_draws).astype(np.float64)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def _expanded_tail(num_groups: int, level: float) -> float:

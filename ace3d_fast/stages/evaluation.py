@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import numpy as np
 import pandas as pd
@@ -140,11 +141,14 @@ def evaluate_concepts(
         "least": [list(ranking)[::-1]],
         "random": [rng.permutation(ranking).tolist() for _ in range(options.num_random_orders)],
     }
+    num_random, num_area = options.draws(len(clips))
+    turns = cycle(orders["random"])  # each order comes in as many clips, or one more
     videos, measured = [], []
     for row in clips.to_dict("records"):
         here = regions[regions["clip_id"] == row["clip_id"]]
         found = _ClipRegions(*(here[name].to_numpy(np.int64) for name in ("index", "concept", "num_voxels")))
-        sets = _region_sets(found, orders, most, options.num_area_draws, rng)
+        here_orders = {**orders, "random": list(islice(turns, num_random))}
+        sets = _region_sets(found, here_orders, most, num_area, rng)
         clip = load_clip(str(row["video"]), int(row["clip"]))
         videos.append(str(row["video"]))
         measured.append(_measure(clip, sets, probe, class_index))

@@ -107,10 +107,11 @@ def center_features(
         Clip of each region, counted from 0.
     """
     weights = num_voxels.astype(np.float64)
-    sums = np.zeros((int(clip.max(initial=-1)) + 1, features.shape[1]))
-    np.add.at(sums, clip, features * weights[:, None])
-    totals = np.bincount(clip, weights=weights, minlength=len(sums))
-    return (features - (sums / np.maximum(totals, 1)[:, None])[clip]).astype(np.float32)
+    means = np.zeros((int(clip.max(initial=-1)) + 1, features.shape[1]))
+    for number in np.unique(clip):
+        here = clip == number
+        means[number] = weights[here] @ features[here] / max(float(weights[here].sum()), 1.0)
+    return (features - means[clip]).astype(np.float32)
 
 
 def _pooled(

@@ -140,12 +140,14 @@ def test_intervals_of_few_videos_cover_the_truth(num_videos, least):
     assert least <= np.mean(covered) <= 0.985
 
 
-def test_draws_in_blocks_are_those_in_one_piece(monkeypatch):
+def test_draws_in_blocks_are_as_good_as_those_in_one_piece(monkeypatch):
     values = np.random.default_rng(0).normal(size=(30, 3))
-    whole = paired_bootstrap(values, num_draws=500, seed=1)
-    monkeypatch.setattr("ace3d_fast.learn.significance.MAX_DRAWN", 1000)
-    for one, other in zip(whole, paired_bootstrap(values, num_draws=500, seed=1), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-12)
+    whole = paired_bootstrap(values, num_draws=4000, seed=1)
+    monkeypatch.setattr("ace3d_fast.learn.significance.MAX_DRAWN", 30_000)
+    blocks = paired_bootstrap(values, num_draws=4000, seed=1)
+    np.testing.assert_array_equal(blocks.mean, whole.mean)
+    for one, other in zip(whole[1:], blocks[1:], strict=True):
+        assert 0 < np.abs(one - other).max() < 0.03
 
 
 def test_points_of_a_curve_share_their_draws():

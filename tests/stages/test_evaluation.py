@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from ace3d_fast.types import SilentProgress
 OPTIONS = EvaluationOptions(num_random_orders=6, num_area_draws=4, num_bootstrap=200)
 
 
-def curves(ranking, num_videos=4):
+def curves(ranking, num_videos=4, options=OPTIONS):
     """Concept 0 is the red half, concept 1 the black one; class 0 wins where red fills over a quarter."""
     clips = {f"v{i}": halves_clip(f"v{i}", red=200) for i in range(num_videos)}
     regions = pd.concat([halves_table(c, i) for i, c in enumerate(clips.values())], ignore_index=True)
@@ -24,11 +26,11 @@ def curves(ranking, num_videos=4):
         Probe(red_network(), 2),
         lambda video, _: clips[video],
         0,
-        OPTIONS,
+        options,
         seed=0,
         progress=SilentProgress(),
     )
-    return found.table(OPTIONS.num_bootstrap, 0).set_index(["curve", "order", "k"])
+    return found.table(options.num_bootstrap, 0).set_index(["curve", "order", "k"])
 
 
 def test_curves_start_at_the_fill_and_at_the_whole_clip():
@@ -91,3 +93,15 @@ def test_of_many_clips_one_of_each_of_many_videos_is_evaluated():
     assert some.index.is_monotonic_increasing
     assert set(some["clip"]) == {0, 1}
     assert some_clips(clips, 15, seed=0)["video"].value_counts().tolist() == [2] * 5 + [1] * 5
+
+
+def test_many_clips_share_the_random_orders():
+    assert EvaluationOptions().draws(8) == (20, 5)
+    assert EvaluationOptions().draws(30) == (6, 2)
+    assert EvaluationOptions().draws(0) == (20, 5)
+    shared = replace(OPTIONS, clips_per_order=2)
+    assert shared.draws(4) == (3, 2)
+    # equal clips: each of six orders drawn by two of four clips is as good as drawn by all
+    alone, together = (curves([0, 1], options=o).xs("random", level="order") for o in (OPTIONS, shared))
+    assert alone.loc[("ssc", 1), "logit"] != alone.loc[("ssc", 2), "logit"]
+    np.testing.assert_allclose(together["logit"], alone["logit"])
