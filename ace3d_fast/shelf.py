@@ -41,7 +41,7 @@ def digest_of_arrays(*arrays: NDArray[Any]) -> str:
     found = hashlib.sha256()
     for array in arrays:
         found.update(f"{array.dtype} {array.shape}".encode())
-        found.update(array.tobytes())
+        found.update(repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes())
     return found.hexdigest()[:32]
 
 

@@ -209,9 +209,9 @@ class Steps:
         return responses
 
     def _recall_effects(
-        self, described: Described, video: str, asked: Sequence[Rows], make: Callable[[], Values]
+        self, described: Described, videos: Sequence[str], asked: Sequence[Rows], make: Callable[[], Values]
     ) -> Values:
-        parts = [described.digests[video], list(self.classes.values()), *asked]
+        parts = [[described.digests[video] for video in videos], list(self.classes.values()), *asked]
         return self.recall("effects", parts, make)
 
     def test(

@@ -15,6 +15,7 @@ from ace3d_fast.learn.checks import Labels, check_matrix, group_codes
 from ace3d_fast.learn.clusters import Clusters, Lloyd, fit_clusters
 
 SUBSAMPLE_SHARE = 0.8
+FRAGMENTED = 2  # candidates in a row of which fewer than half the clusters recur end the search
 MIN_RECURRENCE = 0.75  # Hennig: from .75 on a cluster is valid and stable
 
 IntArray = NDArray[np.int64]
@@ -135,13 +136,15 @@ def choose_num_clusters(
 
     An index over the whole partition, like Rand's, is ruled by the few large clusters of background and
     asks for too few clusters; counting those that recur lets a small one speak for itself. Where no candidate
-    has half of its clusters recur, the one with the largest share is chosen.
+    has half of its clusters recur, the one with the largest share is chosen. Once one had, the search
+    ends where two candidates in a row have not: more clusters are only more fragments, and take the longest.
 
     Parameters
     ----------
     x : (rows, C) float
     candidates : sequence of int
-        Numbers of clusters; those above half the rows are skipped. Of equals the lowest is chosen.
+        Numbers of clusters, tried in ascending order; those above half the rows are skipped. Of equals the
+        lowest is chosen.
     method, seed, groups, num_fits, lloyd
         As in `measure_recurrence`.
     min_size : int
@@ -166,8 +169,11 @@ def choose_num_clusters(
     if num_rows > max_rows:
         chosen = np.sort(np.random.default_rng(seed).choice(num_rows, max_rows, replace=False))
         matrix, codes = matrix[chosen], np.unique(codes[chosen], return_inverse=True)[1]
-    counts = []
+    counts: list[int] = []
     for k in tried:
+        usable = [2 * count >= number for count, number in zip(counts, tried, strict=False)]
+        if any(usable) and not any(usable[-FRAGMENTED:]):
+            break
         clusters = fit_clusters(matrix, k, method=method, seed=seed, min_size=min_size, lloyd=lloyd)
         found = measure_recurrence(
             matrix,
@@ -181,7 +187,7 @@ def choose_num_clusters(
         )
         sizes = np.bincount(clusters.labels + 1, minlength=len(clusters.centers) + 1)[1:]
         counts.append(int(((found.of_cluster >= MIN_RECURRENCE) & (sizes >= min_size)).sum()))
-    num_recurring = np.array(counts)
+    tried, num_recurring = tried[: len(counts)], np.array(counts)
     share = num_recurring / np.array(tried)
     usable = share >= min(0.5, float(share.max()))
     return ClusterChoice(tried[int(np.where(usable, num_recurring, -1).argmax())], tried, num_recurring)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import Literal
 
 import numpy as np
@@ -28,10 +29,23 @@ SET_BITS = 1 << torch.arange(8, dtype=torch.uint8)
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the network says of masked clips: ``logits`` (n, K), ``features`` (n, C) under the masks."""
+    """What the network says of masked clips: ``logits`` (n, K), ``features`` (m, C) under masks."""
 
     logits: NDArray[np.float32]
     features: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A clip that shows nothing but ``regions``, or all but them; the rest is the fill.
+
+    Features are pooled under each set of ``under``.
+    """
+
+    clip: SegmentedClip
+    regions: Sequence[int]
+    keep: bool = True
+    under: Sequence[Sequence[int]] = ()
 
 
 @dataclass
@@ -59,15 +73,33 @@ class Probe:
 
     def alone(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> Response:
         """Keep only the regions of each set; pool the features under them."""
-        return self._respond(clip, region_sets, keep=True, pool=True)
+        return self.see(View(clip, regions, under=(regions,)) for regions in region_sets)
 
     def within(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Logits (n, K) of nothing but the regions of each set: those of `alone`."""
-        return self._respond(clip, region_sets, keep=True, pool=False).logits
+        return self.see(View(clip, regions) for regions in region_sets).logits
 
     def without(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Logits (n, K) after the regions of each set are replaced by the fill."""
-        return self._respond(clip, region_sets, keep=False, pool=False).logits
+        return self.see(View(clip, regions, keep=False) for regions in region_sets).logits
+
+    def blank(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> Response:
+        """Show nothing but the fill: ``logits`` (1, K), and ``features`` under the regions of each set."""
+        return self.see([View(clip, (), under=region_sets)])
+
+    def see(self, views: Iterable[View]) -> Response:
+        """Logits of all ``views``, and the features under all of their sets, in their order.
+
+        They are forwarded as they come, so that clips can be loaded one by one.
+        """
+        waiting = iter(views)
+        found: list[tuple[Tensor, Tensor]] = []
+        while batch := list(islice(waiting, self.batch)):
+            found += self.network.batches.run("changed clips", self._see, batch, self.batch)
+        nothing = torch.zeros(0, 0)
+        logits = [said for said, _ in found] or [nothing]
+        features = [pooled for _, pooled in found if len(pooled)] or [nothing]
+        return Response(torch.cat(logits).numpy(), torch.cat(features).numpy())
 
     def logits(self, clips: Tensor) -> NDArray[np.float32]:
         """Logits (n, K) of changed clips (n, T, H, W, 3) uint8."""
@@ -80,46 +112,45 @@ class Probe:
 
         return torch.cat(self.network.batches.run("changed clips", forward, clips, self.batch)).numpy()
 
-    def blank(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> Response:
-        """Show nothing but the fill: ``logits`` (1, K), and ``features`` under the regions of each set."""
-        inputs = self.network.prepare(fill_frames(clip.clip.network_frames, self.fill)[None])
-        masks = region_masks(clip, region_sets)
-        logits, sums = [], []
-        for part, outputs in self._windows(inputs):
-            logits.append(outputs.logits.float().cpu())
-            chunks = torch.split(masks[:, part], self.batch)
-            grids = [outputs.activation.expand(len(chunk), -1, -1, -1, -1) for chunk in chunks]
-            pooled = [_pool(grid, chunk, outputs.pathways) for grid, chunk in zip(grids, chunks, strict=True)]
-            sums.append(torch.cat(pooled) * _sizes(masks[:, part]))
-        self._count(len(logits))
-        features = torch.stack(sums).sum(0) / _sizes(masks).clamp(min=1)
-        return Response(torch.stack(logits).mean(0).numpy(), features.numpy())
+    def _see(self, views: Sequence[View]) -> tuple[Tensor, Tensor]:
+        inputs, masks = [], []
+        for _, group in groupby(views, key=lambda view: id(view.clip)):
+            mine = list(group)
+            shown = region_masks(mine[0].clip, [view.regions for view in mine])
+            inputs.append(self._mask(mine, shown))
+            under = [regions for view in mine for regions in view.under]
+            same = under == [view.regions for view in mine]
+            masks.append(shown if same else region_masks(mine[0].clip, under))
+        clips, pooled = torch.cat(inputs), torch.cat(masks)
+        places = torch.tensor([i for i, view in enumerate(views) for _ in view.under], dtype=torch.long)
+        said, sums = [], []
+        for part, outputs in self._windows(clips):
+            said.append(outputs.logits.float().cpu())
+            if len(places):
+                sums.append(self._pool(outputs, places, pooled[:, part]))
+        self._count(len(views) * len(said))
+        features = torch.stack(sums).sum(0) / _sizes(pooled).clamp(min=1) if sums else torch.zeros(0, 0)
+        return torch.stack(said).mean(0), features
 
-    def _respond(
-        self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]], *, keep: bool, pool: bool
-    ) -> Response:
-        frames = clip.clip.network_frames
+    def _mask(self, views: Sequence[View], masks: Tensor) -> Tensor:
+        """(n, 3, T, H, W): ``views`` of one clip, ready for the network; ``masks`` hold their regions."""
+        frames = views[0].clip.clip.network_frames
         both = self.network.prepare(torch.stack([frames, fill_frames(frames, self.fill)]))
         pixels, fill = both.permute(0, 2, 3, 4, 1)
+        taken = torch.tensor([not view.keep for view in views]).view(-1, 1, 1, 1)
+        shown = (masks ^ taken).to(pixels.device)
+        shown = shown.repeat_interleave(3, dim=-1).view(*shown.shape, 3)  # faster than to broadcast
+        return torch.where(shown, pixels, fill).permute(0, 4, 1, 2, 3)
 
-        def forward(sets: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-            chunk = region_masks(clip, sets)
-            shown = (chunk if keep else ~chunk).to(pixels.device)
-            shown = shown.repeat_interleave(3, dim=-1).view(*shown.shape, 3)  # faster than to broadcast
-            said, sums = [], []
-            for part, outputs in self._windows(torch.where(shown, pixels, fill).permute(0, 4, 1, 2, 3)):
-                said.append(outputs.logits.float().cpu())
-                if pool:
-                    pooled = _pool(outputs.activation, chunk[:, part], outputs.pathways)
-                    sums.append(pooled * _sizes(chunk[:, part]))
-            self._count(len(chunk) * len(said))
-            features = torch.stack(sums).sum(0) / _sizes(chunk).clamp(min=1) if pool else torch.zeros(0, 0)
-            return torch.stack(said).mean(0), features
-
-        parts = self.network.batches.run("changed clips", forward, region_sets, self.batch)
-        logits, found = (torch.cat(part) for part in zip(*parts, strict=True))
-        features = found if pool else torch.zeros(len(region_sets), 0)
-        return Response(logits.numpy(), features.numpy())
+    def _pool(self, outputs: Outputs, places: Tensor, masks: Tensor) -> Tensor:
+        """(n, C) sums of the activation of the clip at each of ``places`` under each mask."""
+        pooled = [
+            _pool(
+                outputs.activation.index_select(0, at.to(outputs.activation.device)), mask, outputs.pathways
+            )
+            for at, mask in zip(torch.split(places, self.batch), torch.split(masks, self.batch), strict=True)
+        ]
+        return torch.cat(pooled) * _sizes(masks)
 
     def _windows(self, inputs: Tensor) -> Iterator[tuple[slice, Outputs]]:
         """Outputs of prepared clips (n, 3, T, H, W), for each stretch of frames the network sees at once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ace3d_fast.learn.matching import match_sizes
-from ace3d_fast.models.probe import Probe, margins
+from ace3d_fast.models.probe import Probe, View, margins
 from ace3d_fast.rows import KnownRows, is_among
 from ace3d_fast.types import Progress, SegmentedClip
 
+VIDEOS_AT_ONCE = 16  # that fill batches together, and are kept together
 LoadClip = Callable[[str, int], SegmentedClip]
 Rows = NDArray[np.int64]
-Recall = Callable[[str, Sequence[NDArray[Any]], Callable[[], dict[str, Any]]], dict[str, Any]]
+Floats = NDArray[np.float32]
+Recall = Callable[[Sequence[str], Sequence[NDArray[Any]], Callable[[], dict[str, Any]]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def measure_regions(
     recall: Recall | None = None,
     progress: Progress,
 ) -> RegionResponses:
-    """Forward the planned regions, video by video and clip by clip; one forward serves all classes.
+    """Forward the planned regions, clip by clip; one forward serves all classes.
 
     Parameters
     ----------
@@ -156,7 +158,7 @@ def measure_regions(
     clip_logits : (clips, K) float32
         Output for each whole clip, by ``clip_id``.
     recall : callable, optional
-        Given a video, what is asked of it and a function that finds that out: keeps the answer.
+        Given some videos, what is asked of them and a function that finds that out: keeps the answer.
     progress : Progress
         Advanced once for each region.
     """
@@ -165,21 +167,20 @@ def measure_regions(
     known: list[tuple[Rows, NDArray[np.float32]]] = []
     videos = regions["video"].to_numpy()[plan.alone]
     clip_ids, clips, index = (regions[name].to_numpy() for name in ("clip_id", "clip", "index"))
-    for video in pd.unique(videos):
-        rows = plan.alone[videos == video]
+    names = pd.unique(videos)
+    for start in range(0, len(names), VIDEOS_AT_ONCE):
+        some = [str(name) for name in names[start : start + VIDEOS_AT_ONCE]]
+        rows = plan.alone[np.isin(videos, some)]
         removed = np.isin(rows, plan.removed)
+        of_video = regions["video"].to_numpy()[rows]
 
-        def measure(name: str = str(video), rows: Rows = rows, out: Any = removed) -> dict[str, Any]:
-            parts = []
-            for clip in pd.unique(clips[rows]):  # of one video they lie together
-                here = clips[rows] == clip
-                logits = clip_logits[clip_ids[rows[here]][0]][None]
-                loaded = load_clip(name, int(clip))
-                parts.append(_measure_clip(loaded, index[rows[here]], out[here], probe, classes, logits))
-            return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+        def measure(rows: Rows = rows, out: Any = removed, of: Any = of_video) -> dict[str, Any]:
+            asked = pd.DataFrame({"video": of, "clip": clips[rows], "index": index[rows], "removed": out})
+            logits = clip_logits[clip_ids[rows]]
+            return _measure_rows(asked, probe, load_clip, classes, logits)
 
-        asked = (clips[rows], index[rows], removed)
-        found = measure() if recall is None else recall(str(video), asked, measure)
+        asked = (of_video, clips[rows], index[rows], removed)
+        found = measure() if recall is None else recall(some, asked, measure)
         known.append((rows, found["features"]))
         insertion[rows], deletion[rows] = found["insertion"], found["deletion"]
         progress.advance(len(rows))
@@ -190,26 +191,41 @@ def measure_regions(
     return RegionResponses(KnownRows(rows[order], values[order]), tuple(classes), insertion, deletion)
 
 
-def _measure_clip(
-    clip: SegmentedClip,
-    index: NDArray[np.int32],
-    removed: NDArray[np.bool_],
+def _measure_rows(
+    asked: pd.DataFrame,
     probe: Probe,
+    load_clip: LoadClip,
     classes: Sequence[int],
     logits: NDArray[np.float32],
 ) -> dict[str, NDArray[np.float32]]:
-    """Responses of regions ``index`` of one clip; ``logits`` (1, K) are the whole clip's."""
-    shown = [[int(i)] for i in index]
-    found, blank = probe.alone(clip, shown), probe.blank(clip, shown)
-    deletion = np.full((len(index), len(classes)), np.nan, dtype=np.float32)
-    if removed.any():
-        left = probe.without(clip, [[int(i)] for i in index[removed]])
-        deletion[removed] = margins(logits, classes) - margins(left, classes)
-    return {
-        "features": found.features - blank.features,
-        "insertion": margins(found.logits, classes) - margins(blank.logits, classes),
-        "deletion": deletion,
-    }
+    """Responses of the regions ``asked`` of; ``logits`` (n, K) are those of their whole clips."""
+    groups = asked.groupby(["video", "clip"], sort=False).indices
+    by_clip: list[tuple[Any, Rows]] = [(key, np.asarray(rows)) for key, rows in groups.items()]
+
+    def views() -> Iterator[View]:
+        for (video, clip), rows in by_clip:
+            loaded = load_clip(str(video), int(clip))
+            sets = [(int(i),) for i in asked["index"].to_numpy()[rows]]
+            yield View(loaded, (), under=sets)
+            yield from (View(loaded, regions, under=(regions,)) for regions in sets)
+            taken = asked["removed"].to_numpy()[rows]
+            yield from (View(loaded, sets[i], keep=False) for i in np.flatnonzero(taken))
+
+    seen = probe.see(views())
+    said = margins(seen.logits, classes)
+    features: Floats = np.empty((len(asked), seen.features.shape[1]), dtype=np.float32)
+    insertion: Floats = np.empty((len(asked), len(classes)), dtype=np.float32)
+    deletion = np.full_like(insertion, np.nan)
+    view = pooled = 0
+    for _, rows in by_clip:
+        num, taken = len(rows), rows[asked["removed"].to_numpy()[rows]]
+        blank, alone = seen.features[pooled : pooled + num], seen.features[pooled + num : pooled + 2 * num]
+        features[rows] = np.subtract(alone, blank)
+        insertion[rows] = said[view + 1 : view + 1 + num] - said[view]
+        last = view + 1 + num
+        deletion[taken] = margins(logits[taken], classes) - said[last : last + len(taken)]
+        view, pooled = last + len(taken), pooled + 2 * num
+    return {"features": features, "insertion": insertion, "deletion": deletion}
 
 
 def _union(*rows: Rows) -> Rows:

@@ -49,6 +49,29 @@ def test_many_fragments_of_which_few_recur_are_not_chosen(monkeypatch):
     assert choice.num_clusters == 8
 
 
+def test_the_search_ends_among_fragments_once_something_recurred(monkeypatch):
+    counts = {3: 1, 4: 1, 5: 4, 6: 2, 8: 5, 9: 1, 10: 2, 12: 12}
+
+    def fake(_x, clusters, **_options):
+        k = len(clusters.centers)
+        return Recurrence(np.where(np.arange(k) < counts[k], 1.0, 0.0), 1.0)
+
+    monkeypatch.setattr(recurrence, "measure_recurrence", fake)
+    x, _ = blobs(2, per_cluster=100)
+    choice = choose_num_clusters(x, tuple(counts), seed=0, min_size=1)
+    assert choice.candidates == (
+        3,
+        4,
+        5,
+        6,
+        8,
+        9,
+        10,
+    )  # not before 5, as nothing had recurred; not after 6 alone
+    assert choice.num_recurring.tolist() == [1, 1, 4, 2, 5, 1, 2]
+    assert choice.num_clusters == 8
+
+
 def test_true_clusters_recur_and_halves_of_one_do_not():
     x, truth = blobs(3, distance=10.0)
     halves = truth.copy()

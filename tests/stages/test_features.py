@@ -9,7 +9,7 @@ from volumes import label_map, smooth_clip
 from ace3d_fast import ops
 from ace3d_fast.config import FeatureOptions
 from ace3d_fast.models.network import Network
-from ace3d_fast.models.probe import Probe, fill_frames, margins, region_masks
+from ace3d_fast.models.probe import Probe, View, fill_frames, margins, region_masks
 from ace3d_fast.ops import reference
 from ace3d_fast.stages.features import center_features, describe_regions
 from ace3d_fast.types import Clip, Normalization, SegmentedClip
@@ -194,6 +194,19 @@ def test_a_region_alone_brings_its_own_colour_to_the_fill():
     probe = Probe(red_network(), 2)
     gained = probe.alone(clip, [[0], [1]]).features - probe.blank(clip, [[0], [1]]).features
     np.testing.assert_allclose(gained[:, 0], [100 / 255, -100 / 255], atol=1e-6)
+
+
+def test_views_of_several_clips_are_seen_as_each_alone():
+    clips = [halves_clip(red=60 * (i + 1)) for i in range(3)]
+    views = []
+    for clip in clips:
+        views += [View(clip, (), under=[(0,), (1,)]), View(clip, (0,), under=[(0,)]), View(clip, (1,), False)]
+    together = Probe(red_network(), NUM_FRAMES, batch=4).see(iter(views))
+    alone = [Probe(red_network(), NUM_FRAMES).see([view]) for view in views]
+    np.testing.assert_allclose(together.logits, np.concatenate([one.logits for one in alone]), atol=1e-6)
+    features = [one.features for one in alone if len(one.features)]
+    assert together.features.shape == (9, 3)
+    np.testing.assert_allclose(together.features, np.concatenate(features), atol=1e-6)
 
 
 def short_of_memory(network, room):
