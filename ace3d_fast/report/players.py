@@ -23,7 +23,7 @@ MAX_PLAYER_BYTES = 2_200_000
 MAX_FRAMES = 32  # of a clip; of more, every n-th
 QUALITIES = ((192, 62), (160, 45), (112, 35))  # longer side in pixels, quality; the first that fits
 MAX_CLIPS = 64  # of a video
-NUM_SAMPLED = 8  # videos that tell whether all of them fit
+NUM_SAMPLED = 4  # videos that tell whether all of them fit
 Bytes = NDArray[np.uint8]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from ace3d_fast.rows import RowsOf, draw_rows
 NO_CONCEPT = -1
 REACH_TOLERANCE = 1e-5  # relative; features differ in their last bits between sizes of batches
 MAX_CLUSTERED_ROWS = 20_000
+MAX_ROWS_CLUSTERED_AGAIN = 8_000  # ten times, to see which clusters recur
 _BLOCK_ROWS = 2**16
 _MAX_ROWS_OF_STARTS = 4096  # k-means++ draws the starts of a GPU from so many rows
 
@@ -137,8 +138,15 @@ def find_concepts(
             )
         )
     clusters = fit_clusters(x, k or 2, method=method, seed=seed, min_size=min_size, lloyd=lloyd)
+    some = draw_rows(len(x), MAX_ROWS_CLUSTERED_AGAIN, seed)
     recurrence = measure_recurrence(
-        x, clusters, method=method, seed=seed, groups=groups, min_size=min_size, lloyd=lloyd
+        x[some],
+        replace(clusters, labels=clusters.labels[some], distances=clusters.distances[some]),
+        method=method,
+        seed=seed,
+        groups=groups[some],
+        min_size=min_size,
+        lloyd=lloyd,
     )
     centers = np.asarray(clusters.centers, dtype=np.float64)
     assignment, distance = nearest_concepts(features, centers)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ace3d_fast.learn.matching import match_sizes
 from ace3d_fast.models.probe import Probe, View, margins
-from ace3d_fast.rows import KnownRows, is_among
+from ace3d_fast.rows import KnownRows, draw_rows, is_among
 from ace3d_fast.types import Progress, SegmentedClip
 
+MAX_STRANGERS = 2**16  # regions of other classes from which counterexamples are drawn
 VIDEOS_AT_ONCE = 16  # that fill batches together, and are kept together
 LoadClip = Callable[[str, int], SegmentedClip]
 Rows = NDArray[np.int64]
@@ -118,6 +119,7 @@ def plan_forwards(
         if len(others):
             pool.append(others[match_sizes(sizes[here], sizes[others], num=len(here), seed=seed)])
     strangers = np.flatnonzero(regions["label"].to_numpy() != target_class)
+    strangers = strangers[draw_rows(len(strangers), MAX_STRANGERS, seed)]
     negatives = np.zeros(0, dtype=np.int64)
     if len(chosen) and len(strangers):
         picked = match_sizes(sizes[chosen], sizes[strangers], num=num_negatives, seed=seed + 1)
