@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Literal
 
@@ -70,6 +70,7 @@ class Probe:
     fill: Fill = "mean"
     batch: int = 8
     watch: Stopwatch | None = None
+    _prepared: tuple[SegmentedClip, Tensor, Tensor] | None = field(default=None, init=False, repr=False)
 
     def alone(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> Response:
         """Keep only the regions of each set; pool the features under them."""
@@ -96,6 +97,7 @@ class Probe:
         found: list[tuple[Tensor, Tensor]] = []
         while batch := list(islice(waiting, self.batch)):
             found += self.network.batches.run("changed clips", self._see, batch, self.batch)
+        self._prepared = None
         nothing = torch.zeros(0, 0)
         logits = [said for said, _ in found] or [nothing]
         features = [pooled for _, pooled in found if len(pooled)] or [nothing]
@@ -134,13 +136,20 @@ class Probe:
 
     def _mask(self, views: Sequence[View], masks: Tensor) -> Tensor:
         """(n, 3, T, H, W): ``views`` of one clip, ready for the network; ``masks`` hold their regions."""
-        frames = views[0].clip.clip.network_frames
-        both = self.network.prepare(torch.stack([frames, fill_frames(frames, self.fill)]))
-        pixels, fill = both.permute(0, 2, 3, 4, 1)
+        pixels, fill = self._prepare(views[0].clip)
         taken = torch.tensor([not view.keep for view in views]).view(-1, 1, 1, 1)
         shown = (masks ^ taken).to(pixels.device)
         shown = shown.repeat_interleave(3, dim=-1).view(*shown.shape, 3)  # faster than to broadcast
         return torch.where(shown, pixels, fill).permute(0, 4, 1, 2, 3)
+
+    def _prepare(self, clip: SegmentedClip) -> tuple[Tensor, Tensor]:
+        """The clip and its fill, (T, H, W, 3) each; done once for a clip whose views fill several batches."""
+        if self._prepared is None or self._prepared[0] is not clip:
+            frames = clip.clip.network_frames
+            both = self.network.prepare(torch.stack([frames, fill_frames(frames, self.fill)]))
+            pixels, fill = both.permute(0, 2, 3, 4, 1)
+            self._prepared = clip, pixels, fill
+        return self._prepared[1:]
 
     def _pool(self, outputs: Outputs, places: Tensor, masks: Tensor) -> Tensor:
         """(n, C) sums of the activation of the clip at each of ``places`` under each mask."""

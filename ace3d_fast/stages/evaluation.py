@@ -13,7 +13,7 @@ from scipy.special import softmax
 
 from ace3d_fast.config import EvaluationOptions
 from ace3d_fast.learn.significance import mcnemar_p, paired_bootstrap
-from ace3d_fast.models.probe import Probe
+from ace3d_fast.models.probe import Probe, View
 from ace3d_fast.types import Progress, SegmentedClip
 
 ORDERS = ("top", "random", "least", "area_matched")
@@ -189,7 +189,8 @@ def _measure(
     """`Curves` of one clip; equal sets are forwarded once."""
     unique = sorted({s for order in sets.values() for draws in order for s in draws}, key=sorted)
     members = [sorted(s) for s in unique]
-    logits = np.stack([probe.within(clip, members), probe.without(clip, members)])
+    views = [View(clip, regions, keep) for keep in (True, False) for regions in members]
+    logits = probe.see(views).logits.reshape(2, len(members), -1)
     right = logits.argmax(axis=2) == class_index
     metrics = np.stack(
         [right, softmax(logits.astype(np.float64), axis=2)[..., class_index], logits[..., class_index]],
