@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
 from ace3d_fast.errors import InputError, expected
@@ -242,6 +243,8 @@ class Execution:
             raise InputError(expected("run", "workers", "to be given for --engine ray", "none"))
         if self.workers is not None and self.workers < 1:
             raise InputError(expected("run", "workers", "of at least 1", self.workers))
+        if self.work_dir is not None and Path(self.work_dir).is_file():
+            raise InputError(expected("run", "work_dir", "a folder or a URL", f"the file {self.work_dir}"))
 
 
 def _rebuild(kind: type, values: Mapping[str, Any]) -> object:

@@ -7,6 +7,7 @@ in README; the records below carry what is no table.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf, isfinite
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -132,12 +133,24 @@ class ClipSampling:
         return self.num_frames / self.fps
 
 
+def _numbers(values: tuple[float, ...]) -> str:
+    """Numbers as ``--mean`` takes them."""
+    written = [f"{value:g}" for value in values]
+    return written[0] if len(set(written)) == 1 else ",".join(written)
+
+
 @dataclass(frozen=True, slots=True)
 class Normalization:
     """Scaling of pixels for a network: ``(x / 255 - mean) / std`` for each colour channel."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if not all(map(isfinite, self.mean)):
+            raise InputError(expected("normalization", "mean", "finite", _numbers(self.mean)))
+        if not all(0 < value < inf for value in self.std):
+            raise InputError(expected("normalization", "std", "finite and above 0", _numbers(self.std)))
 
 
 @dataclass(frozen=True, slots=True)

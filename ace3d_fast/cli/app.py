@@ -1,7 +1,10 @@
-"""The commands put together; errors of the library become one line and exit code 2."""
+"""The commands put together; errors of the library and of the command line become one line, exit code 2."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
@@ -20,20 +23,43 @@ from ace3d_fast.cli.report import report
 from ace3d_fast.cli.run import run
 from ace3d_fast.cli.segment import segment
 from ace3d_fast.cli.serve import serve
-from ace3d_fast.errors import Ace3dError
+from ace3d_fast.cli.usage import UsageError, word_usage_error
+from ace3d_fast.errors import Ace3dError, InputError, expected
 
 EXIT_CODE = 2
 
 
 class _Group(TyperGroup):
-    """Says what the library found wrong, without a traceback."""
+    """Says what was found wrong on one line, without a traceback or a box."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        if not args:
+            return super().make_context(info_name, args, parent, **extra)  # shows the help
+        with _one_line(None):
+            return super().make_context(info_name, args, parent, **extra)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if self.get_command(ctx, args[0]) is None:
+            nearest = get_close_matches(args[0], self.commands)
+            todo = f"nearest: {', '.join(nearest)}" if nearest else "see ace3d-fast --help"
+            raise InputError(expected("command line", "command", "to exist", repr(args[0]), todo))
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _one_line(ctx):
             return super().invoke(ctx)
-        except Ace3dError as error:
-            typer.echo(f"ace3d-fast: {error}", err=True)
-            raise typer.Exit(EXIT_CODE) from error
+
+
+@contextmanager
+def _one_line(ctx: Any) -> Iterator[None]:
+    """Turn what the library refuses, or the parser of ``ctx``'s command, into one line and the exit code."""
+    try:
+        yield
+    except (Ace3dError, UsageError) as error:
+        command = ctx.invoked_subcommand if ctx else None
+        told = str(error) if isinstance(error, Ace3dError) else word_usage_error(error, command)
+        typer.echo(f"ace3d-fast: {told}", err=True)
+        raise typer.Exit(EXIT_CODE) from error
 
 
 app = typer.Typer(

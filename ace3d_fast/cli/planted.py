@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ace3d_fast.planted_benchmark.figures import Figure
+    from ace3d_fast.planted_benchmark.settings import Settings
 
 
 def planted(
@@ -28,7 +30,8 @@ def planted(
         int, typer.Option(metavar="N", help="Networks measured at a time, one thread each.")
     ] = 2,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write planted.json and the rows here.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="New folder for planted.json and the rows."),
     ] = None,
 ) -> None:
     """Measure whether explanations are true, on planted videos whose true concepts are known.
@@ -41,11 +44,11 @@ def planted(
 
     if processes < 1:
         raise InputError(expected("planted", "processes", "of at least 1", processes))
-    if out is not None and out.exists() and not out.is_dir():
-        raise InputError(expected("planted", "out", "a folder", f"the file {out}"))
     settings = QUICK if quick else FULL
     if seeds is not None:
         settings = replace(settings, seeds=_seeds(seeds))
+    if out is not None:
+        _check_out(out, settings)
     with show_progress() as progress:
         found = run_benchmark(settings, num_processes=processes, progress=progress)
     console = output()
@@ -59,10 +62,32 @@ def planted(
 
 
 def _seeds(text: str) -> tuple[int, ...]:
+    from ace3d_fast.config import check_seed
+
     parts = text.split(",")
     if not all(part.strip().isdecimal() for part in parts) or len(set(parts)) < len(parts):
         raise InputError(expected("planted", "seeds", "to be different whole numbers, as 0,1,2", repr(text)))
-    return tuple(int(part) for part in parts)
+    numbers = tuple(int(part) for part in parts)
+    for number in numbers:
+        check_seed("planted", number)
+    return numbers
+
+
+def _check_out(out: Path, settings: Settings) -> None:
+    """Refuse, as ``run`` does, a folder that holds anything but the same benchmark, which is replaced."""
+    todo = "choose another --out"
+    if out.exists() and not out.is_dir():
+        raise InputError(expected("planted", "out", "a folder", f"the file {out}", todo))
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    try:
+        known = json.loads((out / "planted.json").read_text(encoding="utf-8"))["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        fact = f"{out} with other files in it"
+        raise InputError(expected("planted", "out", "a new or empty folder", fact, todo)) from None
+    if known != json.loads(json.dumps(asdict(settings))):
+        fact = f"a benchmark with other settings: {out}"
+        raise InputError(expected("planted", "out", "without another benchmark", fact, todo))
 
 
 def _table(figures: list[Figure]) -> Table:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ace3d_fast import __version__, ops
 from ace3d_fast.config import SegmentOptions
+from ace3d_fast.errors import InputError, expected
 from ace3d_fast.store import check_out
 from ace3d_fast.types import Progress, SilentProgress, VideoLimits
 from ace3d_fast.video.decode import probe_video, read_frames
@@ -87,6 +88,8 @@ def segment_video(
     VideoError
         The video cannot be used.
     """
+    if not 0 < fps < float("inf"):
+        raise InputError(expected("segment", "fps", "to be positive", fps))
     options = options or SegmentOptions()
     progress = progress or SilentProgress()
     config = {

@@ -120,6 +120,37 @@ def test_segment_of_a_text_file_is_one_line(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("run x --out", "run: expected --out with a value, got none; see ace3d-fast run --help"),
+        ("run x --controls=3", "run: expected --controls without a value, got one; "
+         "see ace3d-fast run --help"),
+        ("run", "run: expected VIDEOS to be given, got nothing; see ace3d-fast run --help"),
+        ("run x", "run: expected --model to be given, got nothing; see ace3d-fast run --help"),
+        ("serve x y", "serve: expected arguments that fit together, got unexpected extra argument(s) (y); "
+         "see ace3d-fast serve --help"),
+        ("serve x --port a", "serve: expected --port to be a valid integer, got 'a'; "
+         "see ace3d-fast serve --help"),
+        ("serve x --port 0", "serve: expected --port to be greater than or equal to 1, got '0'; "
+         "see ace3d-fast serve --help"),
+        ("run x --preset y", "run: expected --preset to be one of 'calibrated', 'stce', got 'y'; "
+         "see ace3d-fast run --help"),
+        ("segment x --otu y", "segment: expected option to exist, got --otu; nearest: --out"),
+        ("rnu x", "command line: expected command to exist, got 'rnu'; nearest: run"),
+        ("--bogus run", "command line: expected option to exist, got --bogus; see ace3d-fast --help"),
+    ],
+)  # fmt: skip
+def test_a_wrong_command_line_is_told_on_one_line(words, told):
+    result = invoke(*words.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"ace3d-fast: {told}\n"
+
+
+def test_no_arguments_show_the_help():
+    assert "explain" in invoke().output
+
+
 def test_the_package_runs_as_a_module():
     command = [sys.executable, "-m", "ace3d_fast", "--version"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -190,6 +190,10 @@ def command(**changes):
         ({"device": "cuda:77"}, "cuda:77"),
         ({"videos": "videos/a"}, "only 'a'"),
         ({"out": "net.py"}, "the file net.py"),
+        ({"std": "nan"}, "normalization: expected std finite and above 0, got nan"),
+        ({"std": "0.2,0,0.2"}, "expected std finite and above 0, got 0.2,0,0.2"),
+        ({"mean": "inf"}, "normalization: expected mean finite, got inf"),
+        ({"work_dir": "net.py"}, "run: expected work_dir a folder or a URL, got the file net.py"),
     ],
 )
 def test_bad_input_ends_in_one_line_and_leaves_nothing(workplace, monkeypatch, changes, message):

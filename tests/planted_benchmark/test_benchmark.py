@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ace3d_fast.cli.app import app
-from ace3d_fast.planted_benchmark import settings
+from ace3d_fast.errors import InputError
+from ace3d_fast.planted_benchmark import run, settings
 from ace3d_fast.video.planted import CLASSES
 
 SEED = 11  # no seed that is reported
@@ -78,6 +80,21 @@ def test_top_concepts_matter_more_than_random_ones(figures):
 def test_no_figure_of_the_quick_benchmark_is_missing(figures):
     missing = [key for key, f in figures.items() if f["value"] is None or not np.isfinite(f["value"])]
     assert missing == []
+
+
+def test_only_the_same_benchmark_is_replaced(folder, tmp_path, monkeypatch):
+    def told(out):
+        return CliRunner().invoke(app, ["planted", "--quick", "--seeds", str(SEED), "--out", str(out)])
+
+    (tmp_path / "notes.txt").write_text("mine")
+    monkeypatch.setattr(settings, "QUICK", SMALL)
+    monkeypatch.setattr(run, "run_benchmark", Mock(side_effect=InputError("began")))
+    refused = told(tmp_path)
+    assert refused.exit_code == 2
+    assert f"planted: expected out a new or empty folder, got {tmp_path} with other files" in refused.stderr
+    assert told(tmp_path / "new").stderr == told(folder).stderr == "ace3d-fast: began\n"
+    monkeypatch.setattr(settings, "QUICK", replace(SMALL, num_steps=1))
+    assert "expected out without another benchmark, got a benchmark with other" in told(folder).stderr
 
 
 @pytest.mark.parametrize("seeds", ["0,0", "1,x", ""])

@@ -94,6 +94,8 @@ def test_a_bad_video_or_option_leaves_nothing_behind(video, tmp_path):
         segment_video(video, out, SegmentOptions(num_regions=()))
     with pytest.raises(InputError, match="fps to be positive, got 0"):
         segment_video(video, out, fps=0)
+    with pytest.raises(InputError, match="segment: expected fps to be positive, got nan"):
+        segment_video(video, out, fps=float("nan"))
     with pytest.raises(InputError, match=r"fps and resize_px to be positive, got 7\.5 and 0"):
         segment_video(video, out, resize_px=0)
     with pytest.raises(InputError, match="expected window_frames an integer of at least 1, got 0"):
