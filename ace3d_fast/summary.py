@@ -62,7 +62,7 @@ def summarize(
         "skipped": list(skipped),
         "versions": _versions(),
     }
-    return {**found, "warnings": _warnings(found)}
+    return {**found, "warnings": _warnings(found, options.scores.measure_effects)}
 
 
 def _class_facts(
@@ -91,7 +91,7 @@ def _versions() -> dict[str, str]:
     return {"ace3d_fast": __version__, "python": platform.python_version(), **found}
 
 
-def _warnings(facts: dict[str, Any]) -> list[str]:
+def _warnings(facts: dict[str, Any], has_effects: bool) -> list[str]:
     """What a reader must know before trusting the numbers."""
     warnings = []
     if facts["cluster_ami"] < 0.5:
@@ -106,9 +106,10 @@ def _warnings(facts: dict[str, Any]) -> list[str]:
             "try an earlier layer"
         )
     if facts["null_saturation"] > 0.5:
+        advice = "read the region effect, not the sign" if has_effects else "the sign alone says little"
         warnings.append(
             f"{facts['null_saturation']:.0%} of random region sets get a TCAV sign of exactly 0 or 1: "
-            "read the region effect, not the sign"
+            f"{advice}"
         )
     if facts["accuracy"] < 0.5:
         said = "the network recognises the class" if facts["target"] is None else "the target is positive"

@@ -187,6 +187,7 @@ def test_the_published_recipe_runs_on_the_same_code(planted, few, tmp_path):
     assert tested["tcav_sign"].between(0, 1).all()
     assert tested["retention"].isna().all()
     assert run.regions["sensitivity"].isna().all()
+    assert "region effect" not in " ".join(run.summary["warnings"])  # there is none
 
 
 def test_a_shared_vocabulary_scores_every_class(planted, few, tmp_path):

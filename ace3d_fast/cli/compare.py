@@ -26,8 +26,9 @@ def compare(
     Example: ace3d-fast compare runs/epoch_10 runs/epoch_20 --out change.html
     """
     from ace3d_fast.cli.console import output
+    from ace3d_fast.report.words import count
     from ace3d_fast.run_comparison import compare_runs
-    from ace3d_fast.run_comparison.page import METHODS, check_ending, write_comparison
+    from ace3d_fast.run_comparison.page import METHODS, check_ending, explain_change, write_comparison
 
     for path in out or []:
         check_ending(path)
@@ -35,10 +36,11 @@ def compare(
     console = output()
     console.print(
         f"matched by {METHODS[found.method]}, at least {found.least_similarity}; "
-        f"{found.num_videos} videos in both",
+        f"{count(found.num_videos, 'video')} in both",
         soft_wrap=True,
     )
     console.print(_table(found))
+    console.print(explain_change(found), soft_wrap=True, markup=False)
     for path in out or []:
         console.print(str(write_comparison(found, path)), soft_wrap=True, markup=False)
 
@@ -50,7 +52,7 @@ def _table(found: RunComparison) -> Table:
     from ace3d_fast.cli.results import STYLES
     from ace3d_fast.report.facts import concept_name, rows_of
     from ace3d_fast.report.words import MISSING, decimal, signed
-    from ace3d_fast.run_comparison.page import CHANGES, change_interval
+    from ace3d_fast.run_comparison.page import CHANGES, SCORES, change_interval
 
     def side(concept: int, status: str) -> str:
         if concept < 0:
@@ -58,8 +60,11 @@ def _table(found: RunComparison) -> Table:
         return f"{concept_name(concept)} [{STYLES[status]}]{status.replace('_', ' ')}[/]"
 
     table = Table()
-    for name in ("A", "B", "", "similarity", f"{found.score.replace('_', ' ')} A", "B", "change", "95 %"):
-        table.add_column(name, justify="left" if name in ("A", "") or len(table.columns) == 1 else "right")
+    score = SCORES[found.score]
+    for name in ("A", "B", "match"):
+        table.add_column(name)
+    for name in ("similarity", f"{score} A", f"{score} B", "change", "95 %"):
+        table.add_column(name, justify="right")
     for row in rows_of(found.pairs):
         table.add_row(
             side(row["concept_a"], row["status_a"]),

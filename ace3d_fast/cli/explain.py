@@ -70,9 +70,10 @@ def _table(found: VideoExplanation) -> Table:
 
     from ace3d_fast.cli.results import STYLES
     from ace3d_fast.new_video.page import EFFECT_NAMES, clock
-    from ace3d_fast.report.words import signed
+    from ace3d_fast.report.words import count, signed
 
-    title = f"{found.num_clips} clips, {clock(found.num_seconds)}: {EFFECT_NAMES[found.totals.effect]}"
+    clips = count(found.num_clips, "clip")
+    title = f"{clips}, {clock(found.num_seconds)}: {EFFECT_NAMES[found.totals.effect]}"
     table = Table(title=title, title_justify="left")
     for name in ("concept", "status", "found for", "mean", "most", "at"):
         table.add_column(name, justify="left" if name in ("concept", "status") else "right")

@@ -133,7 +133,11 @@ def keep_published(
             or (n_v > 0.1 * n and n_v > 0.1 * num_videos)
             or (n_v > 0.08 * n and n_v > 0.35 * num_videos)
         )
-        return [] if spread else [f"{n} regions in only {n_v} of {num_videos} videos"]
+        if spread:
+            return []
+        crowded = n_v <= 0.08 * n  # however few videos there are in all
+        fault = "too many regions a video" if crowded else "too few videos"
+        return [f"{n} regions in {n_v} of {num_videos} videos: {fault}"]
 
     return _judge("keep_published", labels, videos, clips, num_clusters, objections)
 

@@ -28,6 +28,7 @@ METHODS = {
     "voxels": "the voxels they share in the videos of both (Jaccard index)",
     "centers": "the cosine of their centres",
 }
+SCORES = {"region_effect": "region effect", "tcav_sign": "TCAV sign"}
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,18 @@ def change_interval(row: dict[str, Any]) -> str:
     return f"{text} *" if is_known(low) and is_known(high) and (low > 0 or high < 0) else text
 
 
+def explain_change(found: RunComparison) -> str:
+    """What the column of changes holds, in a sentence or two."""
+    name = SCORES[found.score]
+    if found.score != "region_effect" or not found.num_videos:
+        return f"The change is the {name} in B minus that in A."
+    return (
+        f"The change is the {name} in B minus that in A, averaged over the videos in which both concepts "
+        "were measured, so it can differ from the difference of their scores. In brackets its 95 % interval; "
+        "* where it excludes 0."
+    )
+
+
 def _write_html(found: RunComparison, path: Path) -> Path:
     cards = [{card.name: card for card in concept_cards(run)} for run in (found.a, found.b)]
     rows = []
@@ -117,7 +130,7 @@ def _write_html(found: RunComparison, path: Path) -> Path:
         method=METHODS[found.method],
         least=found.least_similarity,
         num_videos=found.num_videos,
-        score=found.score.replace("_", " "),
+        change=explain_change(found),
         examples=EXAMPLES,
     )
 

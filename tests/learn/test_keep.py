@@ -79,9 +79,10 @@ def test_each_cluster_is_judged_and_no_region_counts_for_none():
         ((3, 3, 3, 1, 1), 100, ""),  # 5 > .4 * 11
         ((2,) * 5, 100, "10 regions, needs more than 10"),
         ((10, 10, 10, 10, 5), 40, ""),  # 5 > .1 * 45 and 5 > .1 * 40
-        ((10, 10, 10, 10, 5), 50, "45 regions in only 5 of 50 videos"),  # not 5 > .1 * 50
+        ((10, 10, 10, 10, 5), 50, "45 regions in 5 of 50 videos: too few videos"),  # not 5 > .1 * 50
         ((12, 12, 12, 12, 12), 14, ""),  # 5 > .08 * 60 and 5 > .35 * 14
-        ((13, 13, 13, 12, 12), 14, "63 regions in only 5 of 14 videos"),  # not 5 > .08 * 63
+        # not 5 > .08 * 63
+        ((13, 13, 13, 12, 12), 14, "63 regions in 5 of 14 videos: too many regions a video"),
     ],
 )
 def test_the_published_rule(regions, num_videos, reason):

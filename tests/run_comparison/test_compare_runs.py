@@ -221,6 +221,7 @@ def test_the_command_prints_pairs_and_writes_files(run, tmp_path):
     assert result.exit_code == 0
     assert "6 videos in both" in result.output
     assert "accepted in both" in result.output
+    assert "The change is the region effect in B minus that in A, averaged over the videos" in result.output
     assert all(path.is_file() for path in files)
     table = pd.read_csv(files[0])
     pairs = json.loads(files[1].read_text())["pairs"]
