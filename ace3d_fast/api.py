@@ -81,7 +81,7 @@ def explain(
     target_class : str
         The class to explain.
     model : str
-        ``path/to/file.py:factory``, ``module:factory``, or a name of `ace3d_fast.models.registry.entries`.
+        ``path/to/file.py:factory``, ``module:factory``, or a name of ``ace3d_fast.models.registry.entries``.
     out : path
         Folder of the run; new, empty, or holding a run of the same options.
     layer : str, optional
@@ -116,7 +116,7 @@ def explain(
         default the registry entry's.
     regions : str, path or RegionSource, optional
         Other regions than ``supervoxels``: ``grid:TxHxW``, ``flow:N``, a folder of label files
-        (`ace3d_fast.regions.files`), or a source of your own.
+        (``ace3d_fast.regions.files``), or a source of your own.
     num_regions : sequence of int, optional
         Resolutions of the supervoxels, by default 15, 50, 80.
     quality : {"standard", "high"}, optional

@@ -71,52 +71,52 @@ class RunFolder:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The options of the run (`config.json`)."""
+        """The options of the run (``config.json``)."""
         return self._read_json("config.json")
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """Facts about the run as a whole (`summary.json`)."""
+        """Facts about the run as a whole (``summary.json``)."""
         return self._read_json("summary.json")
 
     @cached_property
     def timings(self) -> dict[str, Any]:
-        """Seconds per stage (`timings.json`)."""
+        """Seconds per stage (``timings.json``)."""
         return self._read_json("timings.json")
 
     @cached_property
     def regions(self) -> pd.DataFrame:
-        """One row per region (`regions.parquet`)."""
+        """One row per region (``regions.parquet``)."""
         return self._read_table("regions")
 
     @cached_property
     def concepts(self) -> pd.DataFrame:
-        """One row per concept (`concepts.parquet`)."""
+        """One row per concept (``concepts.parquet``)."""
         return self._read_table("concepts")
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """One row per concept, class and score (`scores.parquet`)."""
+        """One row per concept, class and score (``scores.parquet``)."""
         return self._read_table("scores")
 
     @cached_property
     def evaluation(self) -> pd.DataFrame:
-        """One row per curve, order and k (`evaluation.parquet`)."""
+        """One row per curve, order and k (``evaluation.parquet``)."""
         return self._read_table("evaluation")
 
     @cached_property
     def controls(self) -> pd.DataFrame | None:
-        """One row per trial of the explanation (`controls.parquet`); None where none was asked for."""
+        """One row per trial of the explanation (``controls.parquet``); None where none was asked for."""
         return self._read_table("controls") if (self.path / "controls.parquet").is_file() else None
 
     @cached_property
     def matrix(self) -> pd.DataFrame | None:
-        """One row per concept and class (`matrix.parquet`); None without a shared vocabulary."""
+        """One row per concept and class (``matrix.parquet``); None without a shared vocabulary."""
         return self._read_table("matrix") if (self.path / "matrix.parquet").is_file() else None
 
     @cached_property
     def cavs(self) -> dict[str, NDArray[Any]]:
-        """Concept activation vectors by name (`cavs.safetensors`)."""
+        """Concept activation vectors by name (``cavs.safetensors``)."""
         return load_file(self.path / "cavs.safetensors")
 
     @cached_property
@@ -146,7 +146,7 @@ class RunFolder:
 
     @property
     def names(self) -> dict[int, str]:
-        """What people call the concepts (`names.json`).
+        """What people call the concepts (``names.json``).
 
         Raises
         ------
@@ -202,13 +202,13 @@ class RunFolder:
         rows.to_parquet(self.path / f"{table}.parquet", index=False)
 
     def write_cavs(self, cavs: Mapping[str, NDArray[Any]]) -> None:
-        """Write `cavs.safetensors`."""
+        """Write ``cavs.safetensors``."""
         save_file(
             {name: np.ascontiguousarray(cavs[name]) for name in sorted(cavs)}, self.path / "cavs.safetensors"
         )
 
     def write_centers(self, centers: NDArray[np.float64], reach: NDArray[np.float64]) -> None:
-        """Write `centers.safetensors`."""
+        """Write ``centers.safetensors``."""
         save_file({"centers": centers, "reach": reach}, self.path / "centers.safetensors")
 
     def write_videos(self, videos: Sequence[Video]) -> None:
@@ -218,7 +218,7 @@ class RunFolder:
         self.write_json("clips/videos.json", {"videos": rows})
 
     def write_clips(self, clips: Sequence[SegmentedClip]) -> None:
-        """Store the next clips of one video, `SHARD_CLIPS` of them but for its last; read by `read_clip`."""
+        """Store the next clips of a video, ``SHARD_CLIPS`` of them but for its last; read by `read_clip`."""
         tensors, about = {}, {}
         for clip in clips:
             index = clip.clip.index

@@ -20,6 +20,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 2
 
 default_role = "py:obj"
+nitpicky = True
+nitpick_ignore_regex = [("py:class", ".*")]  # types in docstrings are words: (N, T, H, W) int32
 autodoc_typehints = "none"  # docstrings give shapes and types
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
@@ -66,8 +68,22 @@ def _row(parameter: Any, context: typer.Context) -> str:
     return f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |"
 
 
+def link_by_last_name(app: Any, env: Any, node: Any, text: Any) -> Any:
+    """Link a name, given in short or by the module that defines it, to where the site has it."""
+    if node.get("refdomain") != "py":
+        return None
+    domain, name = env.get_domain("py"), node["reftarget"].rpartition(".")[2]
+    full = [known for known in domain.objects if known.rpartition(".")[2] == name]
+    if node["reftype"] == "class":  # of a parameter: its words may be names of something else
+        full = [known for known in full if domain.objects[known].objtype == "class"]
+    if len(full) != 1:
+        return None
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", full[0], node, text)
+
+
 def setup(app: Any) -> None:
-    """Write what is generated before pages are read."""
+    """Write what is generated before pages are read, and link what Sphinx does not."""
+    app.connect("missing-reference", link_by_last_name)
     app.connect(
         "builder-inited",
         lambda _: Path(__file__).with_name("cli.md").write_text(cli_page(), encoding="utf-8"),

@@ -143,6 +143,13 @@ def test_the_site_leaves_out_no_public_name(site):
         assert {n for n in names if not {f"{package}.{n}", f"ace3d_fast.{n}"} & described} == set()
 
 
+def test_names_in_docstrings_lead_to_where_the_site_has_them(site):
+    page = (site / "api.html").read_text(encoding="utf-8")
+    told = re.search(r'id="ace3d_fast.ops.slic3d_frames".*?</dl>', page, re.DOTALL)[0]
+    assert 'href="#ace3d_fast.slic3d"' in told  # `slic3d`, which stands under another module
+    assert 'href="#ace3d_fast.types.Clip"' in page  # the type of a parameter
+
+
 def own_names(module):
     """Public functions and classes that the module defines."""
     return {

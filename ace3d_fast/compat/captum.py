@@ -221,7 +221,7 @@ def to_captum(
     Returns
     -------
     concepts, random_concepts : list of captum.concept.Concept
-        Ids 0, 1, ... in this order. Each `batch` is (N, 3, T, H, W) float32.
+        Ids 0, 1, ... in this order. Each ``batch`` is (N, 3, T, H, W) float32.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 A 5-D tensor is its own grid, and ``(tokens (N, L, C), [T', H', W'])`` says what it is. Of other outputs the
 network has to tell: a module may have an attribute ``layouts``, a dict from patterns of layer names (as in
-`fnmatch`) to `Layout`.
+``fnmatch``) to `Layout`.
 """
 
 from __future__ import annotations

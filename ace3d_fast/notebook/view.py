@@ -78,7 +78,7 @@ class ConceptView:
 
     @property
     def name(self) -> str:
-        """What people call it (`names.json` of the run), else ``Concept 7``."""
+        """What people call it (``names.json`` of the run), else ``Concept 7``."""
         return self.run.names.get(self.concept) or concept_name(self.concept)
 
     @property
@@ -176,7 +176,7 @@ class RunView:
         """A row for each concept, accepted ones first.
 
         Columns: ``name``, ``status``, the score that ranks (``region_effect``; for ``stce`` ``tcav_sign``),
-        ``low``, ``high``, and `TABLE_COLUMNS`.
+        ``low``, ``high``, and ``TABLE_COLUMNS``.
         """
         score = headline(self.run).score
         concepts = self.run.concepts

@@ -1,4 +1,4 @@
-"""Native ops on clips, volumes and label maps; `ops.reference` holds the same, written to be read."""
+"""Native ops on clips, volumes and label maps; ``ops.reference`` holds the same, written to be read."""
 
 from __future__ import annotations
 

@@ -28,10 +28,10 @@ class QuizScores:
     ----------
     scores : DataFrame
         A row per kind of question over all concepts (``concept`` -1), then one per kind and concept, columns
-        `COLUMNS`: ``low`` and ``high`` are Wilson's 95 % interval of the accuracy, ``p_value`` that of an
+        ``COLUMNS``: ``low`` and ``high`` are Wilson's 95 % interval of the accuracy, ``p_value`` that of an
         exact binomial test against ``chance``, one-sided.
     names : DataFrame
-        For each concept the most common name, columns `NAME_COLUMNS`; ``share`` of those who named it.
+        For each concept the most common name, columns ``NAME_COLUMNS``; ``share`` of those who named it.
     num_people, num_skipped : int
     """
 

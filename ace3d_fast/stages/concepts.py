@@ -92,7 +92,7 @@ def find_concepts(
 ) -> Concepts:
     """Cluster the regions of the videos ``discover``; give every region its nearest cluster.
 
-    Of more than `MAX_CLUSTERED_ROWS` regions a random selection of as many is clustered, and the others are
+    Of more than ``MAX_CLUSTERED_ROWS`` regions a random selection of as many is clustered, and the others are
     read block by block.
 
     Parameters

@@ -23,7 +23,7 @@ from ace3d_fast.types import ClipFeatures, SegmentedClip
 
 
 class FeatureOps(Protocol):
-    """The ops this stage needs: `ace3d_fast.ops` or its twin `ace3d_fast.ops.reference`."""
+    """The ops this stage needs: `ace3d_fast.ops` or its twin ``ace3d_fast.ops.reference``."""
 
     def region_pool(self, features: Tensor, labels: Tensor, num_regions: int) -> Tensor:
         """Means (N, R, C) of features (N, C, T', H', W') over regions."""
@@ -67,7 +67,7 @@ def describe_regions(
     class_index : int, optional
         Class whose gradient is wanted too.
     backend : module
-        `ace3d_fast.ops` or its twin `ace3d_fast.ops.reference`.
+        `ace3d_fast.ops` or its twin ``ace3d_fast.ops.reference``.
     watch : Stopwatch, optional
         Counts ``forward``, ``pool`` and ``patches`` seconds, and ``forwards``.
     """

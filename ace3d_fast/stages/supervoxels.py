@@ -23,7 +23,7 @@ BOX = ("t0", "t1", "y0", "y1", "x0", "x1")
 
 
 class SegmentOps(Protocol):
-    """The ops this stage needs: `ace3d_fast.ops` or its twin `ace3d_fast.ops.reference`."""
+    """The ops this stage needs: `ace3d_fast.ops` or its twin ``ace3d_fast.ops.reference``."""
 
     def segment_clips(
         self,
@@ -49,7 +49,7 @@ class Supervoxels:
     ----------
     options : SegmentOptions
     backend : module
-        `ace3d_fast.ops` or its twin `ace3d_fast.ops.reference`.
+        `ace3d_fast.ops` or its twin ``ace3d_fast.ops.reference``.
     """
 
     options: SegmentOptions
@@ -89,11 +89,11 @@ def cut_supervoxels(
     clips : sequence of Clip
     options : SegmentOptions
     backend : module
-        `ace3d_fast.ops` or its twin `ace3d_fast.ops.reference`.
+        `ace3d_fast.ops` or its twin ``ace3d_fast.ops.reference``.
     frames : (N, T, H, W, 3) uint8, optional
         The frames of ``clips`` on the device that is to cut them; by default they are cut where they are.
     source : RegionSource, optional
-        Where the regions come from; by default they are `Supervoxels`.
+        Where the regions come from; by default they are supervoxels.
 
     Returns
     -------

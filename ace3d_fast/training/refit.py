@@ -57,7 +57,7 @@ class CavRefit:
     counterexamples : ConceptExamples or sequence of them
         Of all concepts, or of each.
     method : {"fast", "lda", "sgd"}
-        As of `ace3d_fast.learn.cavs.fit_cavs`. The default, the difference of the means, is the way the
+        As of ``ace3d_fast.learn.cavs.fit_cavs``. The default, the difference of the means, is the way the
         activations go; the others are normals of the plane between (arXiv 2202.03482).
     every : int
         Fit at every so many-th call.

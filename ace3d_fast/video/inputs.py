@@ -39,7 +39,7 @@ def list_videos(paths: Sequence[str | Path], *, follow_links: bool = True) -> li
     list of Video
         In the order of ``paths``, sorted by name within a folder. Identifiers are unique; a video without
         a group is its own group. A file that is named twice with one class is listed once. Videos of the
-        random folders have the label `RANDOM`; copies, of each other or of a class's video, are left out.
+        random folders have the label ``RANDOM``; copies, of each other or of a class's video, are left out.
 
     Raises
     ------
