@@ -19,11 +19,11 @@
     }
   };
   const texts = {
-    intruder: () => ["Which clip does not belong?", "Four of the five outlined parts are of one kind."],
+    intruder: () => ["Which clip does not belong?", "Four of the five outlined parts are of one kind. Click the odd one, or press its number."],
     naming: () => ["What do these outlined parts share?", "Give it a name of a word or two."],
     recognition: (question) => [
       `Which clip shows “${answers[question.naming]?.name ?? ""}”?`,
-      "That is the name you gave before.",
+      "That is the name you gave before. Click the clip, or press its number.",
     ],
   };
   const answer = (value) => {
@@ -85,6 +85,7 @@
     if (name) answer({ name });
   });
   part("again").addEventListener("click", () => {
+    if (!confirm("Start again? The answers given so far are deleted.")) return;
     answers = [];
     keep();
     show();
@@ -100,7 +101,10 @@
   });
   document.addEventListener("keydown", (event) => {
     if (part("question").hidden || event.target.localName === "input") return;
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return; // a held key, the browser's own
     const tile = part("clips").querySelectorAll("button")[Number(event.key) - 1];
-    if (tile) tile.click();
+    if (!tile) return;
+    event.preventDefault(); // the next question may be a field, which would take the digit
+    tile.click();
   });
 })();

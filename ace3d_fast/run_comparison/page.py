@@ -32,11 +32,21 @@ SCORES = {"region_effect": "region effect", "tcav_sign": "TCAV sign"}
 
 
 @dataclass(frozen=True)
+class Shown:
+    """The score that both runs have, of one concept; empty where it has none."""
+
+    value: str
+    interval: str
+
+
+@dataclass(frozen=True)
 class Row:
     """A pair of concepts, or one without a match."""
 
     a: ConceptCard | None
     b: ConceptCard | None
+    score_a: Shown
+    score_b: Shown
     change: str
     words: str
     similarity: str
@@ -110,6 +120,8 @@ def _write_html(found: RunComparison, path: Path) -> Path:
             Row(
                 a,
                 b,
+                _shown(found.score, row, "a"),
+                _shown(found.score, row, "b"),
                 str(row["change"]),
                 CHANGES[str(row["change"])],
                 decimal(row["similarity"]),
@@ -131,8 +143,17 @@ def _write_html(found: RunComparison, path: Path) -> Path:
         least=found.least_similarity,
         num_videos=found.num_videos,
         change=explain_change(found),
+        score=SCORES[found.score],
         examples=EXAMPLES,
     )
+
+
+def _shown(score: str, row: dict[Any, Any], side: str) -> Shown:
+    value, low, high = (row[f"{name}_{side}"] for name in ("score", "low", "high"))
+    if not is_known(value):
+        return Shown("", "")
+    write = signed if score == "region_effect" else decimal
+    return Shown(write(value), interval(low, high, write))
 
 
 def _facts(run: Any, name: str) -> dict[str, str]:

@@ -196,7 +196,10 @@ def test_a_study_in_a_browser_gives_the_answers_that_are_scored(browser, run, qu
                 page.reload()
                 assert page.text_content("#begin") == "Go on"
                 page.click("#begin")
+            page.keyboard.press("Control+1")  # the browser's, no answer
+            assert page.text_content("#progress").startswith(f"Question {place + 1} of")
             if question.kind == "naming":
+                assert page.input_value("#name") == ""  # the digit before was an answer
                 page.fill("#name", f"<b>name {question.concept}</b>")
                 page.keyboard.press("Enter")
             else:
@@ -221,6 +224,18 @@ def test_the_study_fits_the_screen(browser, run, tmp_path, size, scheme):
         assert serious_faults(page) == []
         page.click("#skip")
         assert page.text_content("#progress").startswith("Question 2")
+
+
+def test_answers_are_not_deleted_unasked(browser, run, tmp_path):
+    with opened(browser, write_quiz(run, tmp_path / "quiz.html")) as page:
+        page.click("#begin")
+        while page.is_visible("#skip"):
+            page.click("#skip")
+        page.click("#again")  # Playwright dismisses what the page asks
+        assert page.is_visible("#end")
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.click("#again")
+        assert page.text_content("#progress").startswith("Question 1 of")
 
 
 def test_the_command_writes_and_scores(run, quiz, tmp_path):

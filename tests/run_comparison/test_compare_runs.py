@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -194,6 +195,18 @@ def html(run, tmp_path):
     other = make_run(tmp_path / "<b>", target_class="waving")
     other = altered(other, tmp_path / "<c>", concepts=judge)
     return write_comparison(compare_runs(run, other), tmp_path / "change.html")
+
+
+def test_both_sides_show_the_score_that_both_runs_have(run, tmp_path):
+    def without_effects(config):
+        return {**config, "scores": {**config["scores"], "measure_effects": False}}
+
+    other = altered(run, tmp_path / "b", config=without_effects)
+    path = write_comparison(compare_runs(run, other), tmp_path / "change.html")
+    shown = re.findall(r"<p>([^<]+) <b>([^<]+)</b>", path.read_text(encoding="utf-8"))
+    assert {name for name, _ in shown} == {"TCAV sign"}
+    scored = run.concepts["tcav_sign"].dropna()
+    assert sorted(value for _, value in shown) == sorted(2 * [f"{value:.2f}" for value in scored])
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(DESK, "dark"), (PHONE, "light")])
