@@ -73,6 +73,7 @@ def gather(
             if name not in arrays:
                 arrays[name] = _room(folder / f"{name}.npy", (total, values.shape[1]))
             arrays[name][part] = values
+    arrays = {name: _settled(values) for name, values in arrays.items()}
     return Described(table, clips, **arrays, skipped=skipped, digests=digests)
 
 
@@ -80,3 +81,12 @@ def _room(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
     if 4 * shape[0] * shape[1] <= MAX_ARRAY_BYTES:
         return np.empty(shape, dtype=np.float32)
     return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+
+
+def _settled(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``values``, and where they are a file only what is read of it in memory from here on."""
+    if not isinstance(values, np.memmap) or values.filename is None:
+        return values
+    values.flush()
+    reread: NDArray[np.float32] = np.load(values.filename, mmap_mode="r")
+    return reread

@@ -184,6 +184,7 @@ def run_pipeline(
                 described.skipped,
             ),
         )
+        del described, responses  # the report reads what was written
         with steps.stage("report", "write the report"):
             run.write_json("timings.json", watch.to_dict())
             keep_names(path, run.path, run.key)
