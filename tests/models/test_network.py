@@ -220,7 +220,7 @@ def test_a_device_that_is_not_there_is_refused():
 
 
 def test_a_std_of_zero_is_refused():
-    with pytest.raises(InputError, match="std to be positive"):
+    with pytest.raises(InputError, match="std finite and above 0"):
         Network(Square(), "grid", Normalization((0, 0, 0), (1, 0, 1)), ["a", "b"])
 
 
