@@ -7,10 +7,7 @@
 #include <torch/csrc/stable/accelerator.h>
 
 #include "common/tensors.h"
-
-// Exists only in a CUDA torch; weak, so that this library links against and loads beside a CPU torch.
-extern "C" __attribute__((weak)) AOTITorchError aoti_torch_get_current_cuda_stream(int32_t device_index,
-                                                                                   void** stream);
+#include "common/torch_stream.h"
 
 namespace ace3d {
 
@@ -21,8 +18,8 @@ class OnDevice {
   explicit OnDevice(const Tensor&) {}
 #else
   explicit OnDevice(const Tensor& tensor) : guard_(tensor.get_device_index()) {
-    STD_TORCH_CHECK(aoti_torch_get_current_cuda_stream != nullptr, "this torch was built without CUDA");
-    STABLE_TORCH_ERROR_CODE_CHECK(aoti_torch_get_current_cuda_stream(tensor.get_device_index(), &stream_));
+    STD_TORCH_CHECK(torch_stream() != nullptr, "this torch was built without CUDA");
+    TORCH_ERROR_CODE_CHECK(torch_stream()(tensor.get_device_index(), &stream_));
   }
 #endif
   void* stream() const { return stream_; }

@@ -192,6 +192,8 @@ void launch_region_patches(const uint8_t* frames, const int32_t* labels, const R
   auto* const plans = reinterpret_cast<int32_t*>(work);
   uint8_t* const lines = work + plan_bytes(shape);
   const int64_t samples = 3 * given.patch.num_voxels();
+  const int line_bytes = static_cast<int>(4 * given.clip.width);
+  if (line_bytes > kSharedUnasked) allow_shared(&lines_kernel, line_bytes);
   for (int64_t first = 0; first < given.num_patches; first += kPatchesPerLaunch) {
     shape.num_patches = static_cast<int32_t>(std::min<int64_t>(given.num_patches - first, kPatchesPerLaunch));
     Boxes batch{};
@@ -199,8 +201,8 @@ void launch_region_patches(const uint8_t* frames, const int32_t* labels, const R
     const int64_t num_lines = int64_t{1} * shape.num_patches * shape.num_frames * shape.height;
     const int64_t blocks = (samples * shape.num_patches + kThreadsPerBlock - 1) / kThreadsPerBlock;
     ACE3D_LAUNCH(plan_kernel, 2 * shape.num_patches, 0, stream, shape, batch, plans);
-    ACE3D_LAUNCH(lines_kernel, num_lines, 4 * given.clip.width, stream, frames, labels, shape, batch,
-                 pixels.fill, plans, lines);
+    ACE3D_LAUNCH(lines_kernel, num_lines, line_bytes, stream, frames, labels, shape, batch, pixels.fill,
+                 plans, lines);
     ACE3D_LAUNCH(patches_kernel, blocks, 0, stream, lines, shape, pixels, plans, patches + first * samples);
   }
 }

@@ -1,9 +1,11 @@
 // Runs CUDA kernels on the CPU: the same .cu files, compiled as C++ with this file as their <cuda_runtime.h>.
 //
 // Blocks run one after the other; the threads of a block are fibers that give way to each other at barriers
-// and at warp-wide exchanges. A barrier that some thread never reaches ends the program with a message, and
-// address and undefined-behaviour sanitizers see every access. It models neither memory ordering nor speed.
-// Here are blocks and fibers; simt_intrinsics.h holds what kernels call.
+// and at warp-wide exchanges. Which block or thread is next is drawn from ACE3D_SIMT_SEED (as they are
+// numbered where that is 0 or not set), so that what hangs on an order shows. A barrier that some thread
+// never reaches ends the program with a message, and address and undefined-behaviour sanitizers see every
+// access. It models neither memory ordering nor speed. Here are blocks and fibers; simt_intrinsics.h holds
+// what kernels call.
 #pragma once
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -20,7 +22,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 struct dim3 {
@@ -30,6 +34,8 @@ struct dim3 {
 namespace simt {
 
 inline constexpr unsigned kWarp = 32;
+inline constexpr size_t kSharedUnasked = 48 << 10;
+inline constexpr size_t kMostShared = 99 << 10;  // of a block on sm_120, the least of all architectures
 enum class State { kReady, kAtBlock, kAtWarp, kDone };
 
 // Where a fiber, or the scheduler, goes on. On x86-64 a switch saves what a call preserves and no more:
@@ -72,6 +78,33 @@ class Context {
  private:
   ucontext_t context_;
 #endif
+};
+
+// The numbers below `size`, each once: from a random one on, in steps that share no factor with `size`.
+class Order {
+ public:
+  explicit Order(uint64_t size) : size_(size) {
+    if (state() == 0 || size < 2) return;
+    first_ = draw() % size;
+    do {
+      step_ = draw() % size;
+    } while (std::gcd(step_, size) != 1);
+  }
+  uint64_t operator[](uint64_t i) const { return (first_ + i * step_) % size_; }
+
+ private:
+  static uint64_t& state() {
+    static uint64_t seed = [] {
+      const char* given = std::getenv("ACE3D_SIMT_SEED");
+      return given == nullptr ? uint64_t{0} : std::strtoull(given, nullptr, 10);
+    }();
+    return seed;
+  }
+  static uint64_t draw() {
+    state() = state() * 6364136223846793005u + 1442695040888963407u;
+    return state() >> 33;
+  }
+  uint64_t size_, first_ = 0, step_ = 1;
 };
 
 struct Fiber {
@@ -121,6 +154,11 @@ class Block {
     return block;
   }
 
+  [[noreturn]] static void fail_launch(const char* what) {
+    std::fprintf(stderr, "simt: %s\n", what);
+    std::exit(3);
+  }
+
   // The dynamic shared memory of a launch: exactly as large as asked for. Its content is not that of CUDA,
   // which is undefined, but a pattern that no kernel can take for zeros.
   void* shared() const { return shared_.get(); }
@@ -147,7 +185,9 @@ class Block {
 
   bool step() {
     bool ran = false;
-    for (running_ = 0; running_ < fibers_.size(); ++running_) {
+    const Order order(fibers_.size());
+    for (size_t i = 0; i < fibers_.size(); ++i) {
+      running_ = order[i];
       if (fibers_[running_].state != State::kReady) continue;
       ran = true;
       thread = {static_cast<unsigned>(running_), 0, 0};
@@ -198,14 +238,29 @@ class Block {
   std::unique_ptr<char[]> shared_;
 };
 
-inline void launch(unsigned num_blocks, unsigned num_threads, size_t shared_bytes,
+// Dynamic shared memory that launches of a kernel may have: without asking, as much as everywhere.
+inline std::map<const void*, size_t>& allowed_shared() {
+  static std::map<const void*, size_t> bytes;
+  return bytes;
+}
+inline void allow_shared(const void* kernel, size_t bytes) {
+  if (bytes > kMostShared) Block::fail_launch("more shared memory than a block can have");
+  allowed_shared()[kernel] = bytes;
+}
+
+inline void launch(const void* kernel, unsigned num_blocks, unsigned num_threads, size_t shared_bytes,
                    const std::function<void()>& body) {
+  const auto allowed = allowed_shared().find(kernel);
+  if (shared_bytes > (allowed == allowed_shared().end() ? kSharedUnasked : allowed->second)) {
+    Block::fail_launch("more shared memory than the kernel was allowed");
+  }
   Block& block = Block::current();
   block.reserve_shared(shared_bytes);
   block.block_size = {num_threads, 1, 1};
   block.grid_size = {num_blocks, 1, 1};
+  const Order order(num_blocks);
   for (unsigned i = 0; i < num_blocks; ++i) {
-    block.block = {i, 0, 0};
+    block.block = {static_cast<unsigned>(order[i]), 0, 0};
     block.run(num_threads, body);
   }
 }

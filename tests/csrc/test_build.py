@@ -1,5 +1,4 @@
 import ctypes
-import importlib.util
 import os
 import subprocess
 import sys
@@ -15,32 +14,52 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
-def backend():
-    spec = importlib.util.spec_from_file_location("build_backend", ROOT / "tools" / "build_backend.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tools(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    for name in ("build_backend", "native_build"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
-def test_the_build_takes_the_headers_of_the_torch_that_runs_it(backend):
-    assert backend.find_torch() == Path(torch.__file__).parent
-    assert backend.torch_requirement() == []
+def without_torch(build, folder, monkeypatch):
+    monkeypatch.setattr(build.sysconfig, "get_path", lambda name, vars=None: str(folder))
+    monkeypatch.setattr(build.site, "getusersitepackages", lambda: str(folder))
+    monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
 
 
-def test_without_a_torch_the_build_asks_for_the_pinned_one(backend, tmp_path, monkeypatch):
-    monkeypatch.setattr(backend.sysconfig, "get_path", lambda name, vars=None: str(tmp_path))
-    monkeypatch.setattr(backend.site, "getusersitepackages", lambda: str(tmp_path))
-    monkeypatch.setattr(backend.importlib.util, "find_spec", lambda name: None)
-    (requirement,) = backend.torch_requirement()
+@pytest.mark.usefixtures("tools")
+def test_the_build_takes_the_headers_of_the_torch_that_runs_it():
+    import build_backend
+    import native_build
+
+    assert native_build.find_torch() == Path(torch.__file__).parent
+    assert build_backend.torch_requirement() == []
+
+
+@pytest.mark.usefixtures("tools")
+def test_without_a_torch_the_build_asks_for_the_pinned_one(tmp_path, monkeypatch):
+    import build_backend
+    import native_build
+
+    without_torch(native_build, tmp_path, monkeypatch)
+    (requirement,) = build_backend.torch_requirement()
     assert f"\n{requirement}\n" in (ROOT / "constraints.txt").read_text()
 
 
-def test_a_torch_without_the_stable_headers_is_none(backend, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("tools")
+def test_a_torch_without_the_stable_headers_is_none(tmp_path, monkeypatch):
+    import native_build
+
     (tmp_path / "torch" / "include").mkdir(parents=True)
-    monkeypatch.setattr(backend.sysconfig, "get_path", lambda name, vars=None: str(tmp_path))
-    monkeypatch.setattr(backend.site, "getusersitepackages", lambda: str(tmp_path))
-    monkeypatch.setattr(backend.importlib.util, "find_spec", lambda name: None)
-    assert backend.find_torch() is None
+    without_torch(native_build, tmp_path, monkeypatch)
+    assert native_build.find_torch() is None
+
+
+def test_the_libraries_can_be_built_where_setuptools_is_old_or_missing():
+    script = "import sys; sys.modules['setuptools'] = None; import native_build; print(native_build.ROOT)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
+    command = [sys.executable, "-c", script]
+    output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    assert output.strip() == str(ROOT)
 
 
 def test_cuda_kernels_load_beside_a_torch_without_cuda():

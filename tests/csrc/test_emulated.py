@@ -24,7 +24,8 @@ def run(tmp_path: Path, *sources: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(program)], env=environment, capture_output=True, text=True)
 
 
-def test_emulated_ops_do_what_the_ops_of_the_cpu_do(tmp_path):
+def test_emulated_ops_do_what_the_ops_of_the_cpu_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACE3D_SIMT_SEED", "1")  # no result may hang on who comes first
     result = run_checks(build(tmp_path))
     assert result.returncode == 0, result.stdout + result.stderr
 
@@ -60,13 +61,14 @@ SEEN = [
     ("at[i + 1] = i;", "heap-buffer-overflow"),
     ("shared[i] = i;", "heap-buffer-overflow"),
 ]
+NO_BARRIER = ("if (i < 63) at[i] = 1; if (i > 0 && at[i - 1] != 1) at[63] = 1;", "at[63] == 0")
 
 
 @pytest.fixture(scope="module")
 def kernels(tmp_path_factory) -> Path:
     """A program that runs the kernel of the number given to it, and exits with 9 unless all is right."""
     lines = ["#include <cuda_runtime.h>", "using Kernel = void (*)(int, int*, int*);"]
-    cases = [*DOCUMENTED, *((body, "true") for body, _ in SEEN)]
+    cases = [*DOCUMENTED, *((body, "true") for body, _ in SEEN), NO_BARRIER]
     rows = [
         "{[]([[maybe_unused]] int i, [[maybe_unused]] int* at, [[maybe_unused]] int* shared)"
         f" {{ {body} }}, [](const int* at) {{ return at != nullptr && ({check}); }}}},"
@@ -77,7 +79,7 @@ def kernels(tmp_path_factory) -> Path:
         "int main(int, char** arguments) {",
         "  const auto& one = cases[std::atoi(arguments[1])];",
         "  std::vector<int> at(64);",
-        "  simt::launch(1, 64, 64, [&] { one.run(threadIdx.x, at.data(),"
+        "  simt::launch(nullptr, 1, 64, 64, [&] { one.run(threadIdx.x, at.data(),"
         " static_cast<int*>(simt::Block::current().shared())); });",
         "  return one.check(at.data()) ? 0 : 9;",
         "}",
@@ -101,6 +103,13 @@ def test_the_emulation_sees_what_a_gpu_may_not(kernels, case):
     result = subprocess.run([str(kernels), str(len(DOCUMENTED) + case)], capture_output=True, text=True)
     assert result.returncode != 0
     assert SEEN[case][1] in result.stderr
+
+
+@pytest.mark.parametrize(("seed", "found"), [("0", 0), ("1", 9)])
+def test_a_missing_barrier_shows_where_the_order_is_drawn(kernels, seed, found):
+    environment = {**os.environ, "ACE3D_SIMT_SEED": seed}
+    result = subprocess.run([str(kernels), str(len(DOCUMENTED) + len(SEEN))], env=environment)
+    assert result.returncode == found
 
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")

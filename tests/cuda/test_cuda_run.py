@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from volumes import smooth_clip
@@ -11,10 +13,14 @@ from volumes import smooth_clip
 from ace3d_fast.config import FeatureOptions, SegmentOptions
 from ace3d_fast.engines.local import prefetch
 from ace3d_fast.engines.upload import uploaded
+from ace3d_fast.models.attributions import region_attributions
 from ace3d_fast.models.network import Network
+from ace3d_fast.models.probe import Probe
+from ace3d_fast.stages.concepts import kmeans_on
 from ace3d_fast.stages.features import describe_regions
+from ace3d_fast.stages.fidelity import latent_curves
 from ace3d_fast.stages.supervoxels import cut_supervoxels
-from ace3d_fast.types import Clip, Normalization, Video
+from ace3d_fast.types import Clip, Normalization, SegmentedClip, Video
 
 SIZE = (8, 64, 64)
 
@@ -53,6 +59,16 @@ def described(net: Network) -> list[Tensor]:
     return found
 
 
+def cut_clip() -> SegmentedClip:
+    ((clip,),) = blocks(1, 1)
+    return cut_supervoxels([clip], SegmentOptions())[0][0]
+
+
+def close(ours: object, right: object) -> None:
+    torch.backends.cudnn.allow_tf32 = False
+    torch.testing.assert_close(torch.as_tensor(ours), torch.as_tensor(right), atol=1e-4, rtol=1e-3)
+
+
 def test_labels_are_the_same_and_features_close():
     torch.backends.cudnn.allow_tf32 = False
     for ours, right in zip(described(network("cuda")), described(network("cpu")), strict=True):
@@ -67,3 +83,33 @@ def test_bfloat16_is_near():
     for near, exact in zip(ours, right, strict=True):
         assert near.dtype == exact.dtype
         torch.testing.assert_close(near.double(), exact.double(), atol=5e-2, rtol=5e-2)
+
+
+@pytest.mark.parametrize("fill", ["mean", "blur"])
+def test_regions_shown_alone_and_removed_do_what_they_do_on_the_cpu(fill):
+    clip, sets = cut_clip(), [[0], [1, 2], [0, 3], [4]]
+    probes = [Probe(network(device), SIZE[0], fill=fill, batch=3) for device in ("cuda", "cpu")]
+    ours, right = (probe.alone(clip, sets) for probe in probes)
+    close(ours.logits, right.logits)
+    close(ours.features, right.features)
+    close(*(probe.without(clip, sets) for probe in probes))
+
+
+def test_attributions_and_latent_curves_are_those_of_the_cpu():
+    torch.backends.cudnn.allow_tf32 = False
+    clip, nets = cut_clip(), [network("cuda"), network("cpu")]
+    ours, right = (region_attributions(net, clip, 1) for net in nets)
+    for name, values in right.items():
+        close(ours[name], values)
+    orders = {"top": np.eye(16, dtype=np.float32)[:3]}
+    ours, right = (latent_curves(net, clip.clip.network_frames, orders, 1) for net in nets)
+    assert ours == right
+
+
+def test_clusters_are_those_of_the_cpu():
+    points = np.random.default_rng(0).normal(size=(3000, 24)).astype(np.float32)
+    (found, labels), (expected, right) = (
+        kmeans_on(torch.device(device))(points, 7, 0, 3) for device in ("cuda", "cpu")
+    )
+    close(found, expected)
+    assert np.array_equal(labels, right)
