@@ -1,4 +1,4 @@
-"""Figures of a real run with ``--controls``, for README's table ``real``.
+"""Figures of a real run with ``--controls``, for the table ``real`` of docs/truth.md.
 
 Example: python benchmarks/real_figures.py runs/tennis --json benchmarks/results/real.json
 """

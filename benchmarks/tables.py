@@ -1,10 +1,11 @@
-"""README's tables of what was measured, made from the runs in ``benchmarks/results``.
+"""The tables of what was measured, in README and in docs/, made from the runs in ``benchmarks/results``.
 
-README marks the place of a table by ``<!-- benchmark NAME -->`` and ``<!-- end -->``; it is made from
+A page marks the place of a table by ``<!-- benchmark NAME -->`` and ``<!-- end -->``; it is made from
 ``results/cpu_NAME.json``. Times: a row per measured row of whole calls, medians, and the ratio of each to
 ours. Quality: a row per set of volumes whose true segmentation is known. The table ``planted`` is made from
-``results/planted.json``: the figures that have a bar, and those of other methods; ``real`` from
-``results/real.json``, all of its figures.
+``results/planted.json``: the figures that have a bar, and those of other methods; ``methods`` and
+``headline`` are a few of them, side by side and with their bars. ``real`` is made from ``results/real.json``,
+all of its figures; ``ratios`` from the times of several runs: the least and the greatest ratio to ours.
 
 Example: python benchmarks/tables.py --write
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "docs" / "truth.md", ROOT / "docs" / "speed.md")
 PLACE = re.compile(r"(<!-- benchmark (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 OURS = "ours"
 MISSING = "\N{EN DASH}"
@@ -47,6 +49,39 @@ QUALITIES = {
     "undersegmentation_error_3d": "UE",
     "boundary_recall_0": "recall",
     "achievable_accuracy": "ASA",
+}
+
+
+# Of `methods`: a column, and the names by which figures tell of that method.
+COLUMNS = {
+    "ace3d_fast": ("calibrated", "region effect"),
+    "Captum TCAV": ("Captum TCAV", "Captum TCAV, sign", "Captum TCAV, magnitude"),
+    "published recipe (STCE)": ("stce", "stce, sign", "stce, magnitude"),
+    "scikit-image + scikit-learn": tuple(
+        f"scikit-image + scikit-learn{end}" for end in ("", ", sign", ", magnitude")
+    ),
+}
+COMPARED = {
+    "AUROC within a class": "causal concepts ranked above others (AUROC, the better of sign and magnitude)",
+    "share of classes hit": "classes whose cause is among the accepted concepts",
+    "non-causal concepts accepted": "non-causal concepts that are accepted",
+}
+HEADLINE = {
+    "power: causal concepts accepted": ("calibrated",),
+    "mean mask IoU of classes hit": ("calibrated",),
+    "false positives on null concepts, 0.05": ("region effect",),
+    "stability over clustering seeds, matched cosine": ("calibrated",),
+    "SSC, top minus random, k = 1, fill mean": ("calibrated",),
+    "SDC, random minus top, k = 1, fill mean": ("calibrated",),
+    "classes whose tag is reported, rank 1 or 2, network that uses the tag": ("calibrated",),
+    "classes whose tag is reported, rank 1 or 2, network that ignores the tag": ("calibrated",),
+    "purity of clusters of primitives, all regions": ("calibrated",),
+    "Spearman of pooled against masked scores, concepts of their class, after the gate": ("calibrated",),
+}
+RATIOS = {
+    "slic3d": "supervoxels, from frames to connected labels",
+    "region_pool": "means of features under regions",
+    "region_patches": "all regions of a clip cut out and enlarged",
 }
 
 
@@ -101,6 +136,38 @@ def render_figures(figures: list[dict[str, Any]]) -> str:
     return _table(head, lines)
 
 
+def render_methods(figures: list[dict[str, Any]]) -> str:
+    """A Markdown table of what each method makes of the planted videos: the best of its scores."""
+    lines = []
+    for name, told in COMPARED.items():
+        found = [
+            [row["value"] for row in figures if row["name"] == name and row["method"] in names]
+            for names in COLUMNS.values()
+        ]
+        lines.append([told, *(_share(max(values, default=None)) for values in found)])
+    return _table(["on planted videos", *COLUMNS], lines)
+
+
+def render_headline(figures: list[dict[str, Any]]) -> str:
+    """A Markdown table of a few figures of the planted benchmark, with their bars, met or not."""
+    return render_figures([row for row in figures if row["method"] in HEADLINE.get(row["name"], ())])
+
+
+def render_ratios(results: Path) -> str:
+    """A Markdown table of how many times as fast ours is, over all settings of the benchmarks of `RATIOS`."""
+    lines = []
+    for name, told in RATIOS.items():
+        rows = json.loads((results / f"cpu_{name}.json").read_text(encoding="utf-8"))["rows"]
+        rows = [row["milliseconds"] for row in rows if row.get("case", "clips") == "clips"]
+        for other in (call for call in CALLS if not call.startswith(OURS)):
+            ratios = sorted(row[other][1] / row[OURS][1] for row in rows if other in row)
+            if ratios:
+                lines.append(
+                    [told, CALLS[other], f"{_round(ratios[0])} to {_round(ratios[-1])}", str(len(ratios))]
+                )
+    return _table(["one thread against one", "against", "times as fast", "settings"], lines)
+
+
 def render_real(figures: list[dict[str, Any]]) -> str:
     """A Markdown table of the figures of a real run, each with its interval and what was counted."""
     lines = [["measured", "value", "95 % interval", "over"], ["---"] * 4]
@@ -111,16 +178,24 @@ def render_real(figures: list[dict[str, Any]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-FIGURES = {"planted": render_figures, "real": render_real}
+FIGURES = {
+    "planted": ("planted", render_figures),
+    "methods": ("planted", render_methods),
+    "headline": ("planted", render_headline),
+    "real": ("real", render_real),
+}
 
 
 def fill(text: str, results: Path) -> str:
     """``text`` with every marked table made anew."""
 
     def table(place: re.Match[str]) -> str:
+        if place[2] == "ratios":
+            return f"{place[1]}{render_ratios(results)}{place[3]}"
         if place[2] in FIGURES:
-            facts = json.loads((results / f"{place[2]}.json").read_text(encoding="utf-8"))
-            return f"{place[1]}{FIGURES[place[2]](facts['figures'])}{place[3]}"
+            source, made_by = FIGURES[place[2]]
+            facts = json.loads((results / f"{source}.json").read_text(encoding="utf-8"))
+            return f"{place[1]}{made_by(facts['figures'])}{place[3]}"
         facts = json.loads((results / f"cpu_{place[2]}.json").read_text(encoding="utf-8"))
         made = (render_quality if place[2] == "quality" else render)(facts["rows"])
         return f"{place[1]}{made}{place[3]}"
@@ -157,18 +232,17 @@ def main() -> None:
     choice = parser.add_mutually_exclusive_group(required=True)
     choice.add_argument("--write", action="store_true", help="make the tables anew")
     choice.add_argument(
-        "--check", action="store_true", help="exit with 1 where README differs from the results"
+        "--check", action="store_true", help="exit with 1 where a page differs from the results"
     )
     arguments = parser.parse_args()
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    filled = fill(text, ROOT / "benchmarks" / "results")
-    if arguments.write:
-        readme.write_text(filled, encoding="utf-8")
-    elif filled != text:
-        sys.exit(
-            "README.md: its tables are not those of benchmarks/results; run benchmarks/tables.py --write"
-        )
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        filled = fill(text, ROOT / "benchmarks" / "results")
+        if arguments.write:
+            page.write_text(filled, encoding="utf-8")
+        elif filled != text:
+            what = "its tables are not those of benchmarks/results; run benchmarks/tables.py --write"
+            sys.exit(f"{page.name}: {what}")
 
 
 if __name__ == "__main__":

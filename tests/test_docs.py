@@ -76,7 +76,7 @@ def evaluation_columns():
 
 def score_columns():
     judged = pd.DataFrame({"concept": [], "q_value": []})
-    return list(score_table(Scored({}, {}, np.nan), judged, "waving").columns)
+    return list(score_table(Scored({}, {}, "region_effect", np.nan), judged, "waving").columns)
 
 
 @pytest.mark.parametrize(

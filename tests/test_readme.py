@@ -1,6 +1,7 @@
 """README shows the commands and names that there are, and what was measured."""
 
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -51,9 +52,12 @@ def tables():
     return module
 
 
-def test_tables_of_speed_are_those_of_the_runs(tables):
-    assert len(tables.PLACE.findall(README)) >= 3
-    assert tables.fill(README, ROOT / "benchmarks" / "results") == README
+def test_tables_are_those_of_the_runs(tables):
+    assert ROOT / "README.md" in tables.PAGES
+    for page in tables.PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert len(tables.PLACE.findall(text)) >= 2
+        assert tables.fill(text, ROOT / "benchmarks" / "results") == text
 
 
 def test_a_table_shows_medians_and_their_ratio_to_ours(tables):
@@ -84,6 +88,34 @@ def test_the_planted_table_shows_bars_and_other_methods(tables):
         "| AUROC | calibrated | 0.990 | 0.900 to 1.000 | > 0.95 | **not met** | 5 networks |",
         "| AUROC | Captum TCAV | - |  |  |  | 5 networks |",
     ]
+
+
+def test_methods_stand_side_by_side_each_with_its_better_score(tables):
+    values = {"region effect": 0.9, "Captum TCAV, sign": 0.5, "Captum TCAV, magnitude": 0.7, "margin": 1.0}
+    figures = [{"name": "AUROC within a class", "method": m, "value": v} for m, v in values.items()]
+    figures.append({"name": "share of classes hit", "method": "stce", "value": 0.25})
+    first, second, _ = tables.render_methods(figures).replace(tables.MISSING, "-").splitlines()[2:]
+    assert first.endswith("| 0.900 | 0.700 | - | - |")
+    assert second.endswith("| - | - | 0.250 | - |")
+
+
+def test_the_headline_leaves_no_bar_that_is_missed_out(tables):
+    figures = json.loads((ROOT / "benchmarks" / "results" / "planted.json").read_text())["figures"]
+    shown = tables.render_headline(figures)
+    assert len(shown.splitlines()) == 2 + len(tables.HEADLINE)
+    missed = [row["name"] for row in figures if row["met"] is False and row["method"] == "calibrated"]
+    own = [name for name in missed if "minus that of" not in name]
+    assert own
+    assert all(f"| {name} |" in shown for name in own)
+
+
+def test_ratios_go_from_the_least_to_the_greatest_of_whole_calls(tables, tmp_path):
+    rows = [{"milliseconds": {"torch": [0, t, 0], "ours": [0, 2, 0]}} for t in (30, 8, 10)]
+    rows.append({"case": "memory", "milliseconds": {"torch": [0, 99, 0], "ours": [0, 1, 0]}})
+    for name in tables.RATIOS:
+        (tmp_path / f"cpu_{name}.json").write_text(json.dumps({"rows": rows}))
+    lines = tables.render_ratios(tmp_path).splitlines()[2:]
+    assert [line.split(" | ", 1)[1] for line in lines] == ["torch | 4 to 15.0 | 3 |"] * len(tables.RATIOS)
 
 
 def test_a_table_shows_quality_where_the_truth_is_known(tables):
