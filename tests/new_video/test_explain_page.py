@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from browser import DESK, PHONE, fits_the_width, opened, serious_faults
+from browser import DESK, PHONE, fits_the_width, opened, serious_faults, until
 from small_run import TARGET
 
 from ace3d_fast import RunFolder, explain_video
@@ -28,7 +28,7 @@ def path(few_run, mixed_video, tmp_path_factory):
 
 
 def wait_for_player(page):
-    page.wait_for_function("document.getElementById('player').readyState >= 2")
+    until(page, "document.getElementById('player').readyState >= 2")
 
 
 def test_the_page_stands_alone_and_names_are_text(browser, path):
@@ -53,7 +53,7 @@ def test_a_click_on_the_timeline_shows_that_moment(browser, path):
         chart.click(position={"x": left + 0.75 * width, "y": 150})
         assert page.evaluate(SECONDS) == pytest.approx(0.75 * 17, abs=0.3)
         assert page.evaluate("document.getElementById('player').paused")
-        page.wait_for_function("document.querySelector('.chart').layout.shapes?.[0]?.x0 > 12")
+        until(page, "document.querySelector('.chart').layout.shapes?.[0]?.x0 > 12")
 
 
 def test_a_moment_of_the_table_is_a_button(browser, path):

@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from browser import DESK, PHONE, fits_the_width, opened, serious_faults
+from browser import DESK, PHONE, fits_the_width, opened, serious_faults, until
 from sample_run import CONCEPTS, SAMPLING, make_run
 from typer.testing import CliRunner
 
@@ -219,9 +219,7 @@ def test_the_page_shows_both_sides(browser, html, size, scheme):
         first = page.locator(".pair").first
         assert "accepted in both" in first.inner_text()
         assert first.locator("img").count() == 8
-        assert page.evaluate(
-            "[...document.images].every((image) => image.complete && image.naturalWidth > 0)"
-        )
+        until(page, "[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
         assert "<c>" in page.text_content("header")
 
 
