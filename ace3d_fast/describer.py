@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from ace3d_fast import __version__, ops
 from ace3d_fast.config import RunOptions
@@ -249,18 +248,13 @@ class _Draft:
         piece = {
             "clips": pd.DataFrame(self._clips),
             "regions": pd.concat(self._tables, ignore_index=True),
-            "features": _stacked([clip.features for clip in self._found]),
-            "region_gradients": _stacked([clip.region_gradients for clip in self._found]),
+            "features": np.concatenate([clip.features for clip in self._found]),
+            "region_gradients": np.concatenate([clip.region_gradients for clip in self._found]),
             "gradients": np.stack([clip.gradient for clip in self._found]),
             "logits": np.stack([clip.logits for clip in self._found]),
         }
         write_values(self.run.path, piece)
         self.shelf.finish(self.run.path)
-
-
-def _stacked(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """One below the other; a clip without regions may know no number of channels."""
-    return np.concatenate([part for part in parts if len(part)] or parts[:1])
 
 
 def _file_facts(path: Path) -> list[object]:

@@ -144,7 +144,7 @@ class Steps:
                 return cross_fit(ids, groups)  # a third would hold too few clips to keep any concept
             return split_videos(ids, groups, seed=self.options.seed)
         everyone = frozenset(ids)
-        return Split(everyone, everyone, everyone, False, dict(zip(ids, groups, strict=True)))
+        return Split(everyone, everyone, everyone, False)
 
     def cluster(self, described: Described, splits: Mapping[str, Split]) -> Concepts:
         """Cluster the regions of the explained classes; name the concept of each in the region table."""

@@ -186,7 +186,7 @@ class RunFolder:
         return SegmentedClip(clip, labels, about["num_regions"])
 
     def read_clips(self, video: str) -> list[SegmentedClip]:
-        """All clips of ``video`` with their supervoxels."""
+        """The clips of ``video`` in which regions were kept."""
         indices = self.regions.loc[self.regions["video"] == video, "clip"].unique()
         return [self.read_clip(video, int(index)) for index in sorted(indices)]
 
@@ -266,9 +266,15 @@ def check_out(out: Path | str, config: Mapping[str, Any], *, where: str = "run")
     Raises
     ------
     RunFolderError
-        ``out`` is a file, holds something else, or a run of another configuration.
+        ``out`` is a file, a mount point or the working folder, holds something else, or a run of another
+        configuration.
     """
     path = Path(out)
+    place = path.resolve()
+    if place.is_mount() or Path.cwd().is_relative_to(place):  # it is renamed in the end
+        kind = "a mount point" if place.is_mount() else "the working folder"
+        todo = "name a folder inside it"
+        raise RunFolderError(expected(where, "out", "a folder that can be replaced", f"{kind}: {path}", todo))
     if path.is_dir() and any(path.iterdir()):
         if not (path / "config.json").is_file():
             fact = f"{path} with other files in it"

@@ -16,6 +16,7 @@ from ace3d_fast import __version__
 from ace3d_fast.config import RunOptions
 from ace3d_fast.learn.significance import lowest_p
 from ace3d_fast.learn.splits import Split
+from ace3d_fast.words import percent
 
 
 def summarize(
@@ -108,13 +109,13 @@ def _warnings(facts: dict[str, Any], has_effects: bool) -> list[str]:
     if facts["null_saturation"] > 0.5:
         advice = "read the region effect, not the sign" if has_effects else "the sign alone says little"
         warnings.append(
-            f"{facts['null_saturation']:.0%} of random region sets get a TCAV sign of exactly 0 or 1: "
+            f"{percent(facts['null_saturation'])} of random region sets get a TCAV sign of exactly 0 or 1: "
             f"{advice}"
         )
     if facts["accuracy"] < 0.5:
         said = "the network recognises the class" if facts["target"] is None else "the target is positive"
         warnings.append(
-            f"{said} in {facts['accuracy']:.0%} of its clips: "
+            f"{said} in {percent(facts['accuracy'])} of its clips: "
             "check normalisation, frame rate and class names before reading the concepts"
         )
     return warnings

@@ -92,13 +92,12 @@ def concept_table(
 
 
 def score_table(scored: Scored, judged: pd.DataFrame, class_name: str) -> pd.DataFrame:
-    """A row per concept and score, with interval, p and, for the deciding score, q."""
+    """A row per concept and score, with interval, p and, for the score that was tested, q."""
     q_values = dict(zip(judged["concept"], judged["q_value"], strict=True))
     rows = []
     for concept, scores in sorted(scored.scores.items()):
         for name, score in scores.items():
-            decides = score.p_value == scored.tests[concept]
-            q = q_values[concept] if decides else float("nan")
+            q = q_values[concept] if name == scored.tested else float("nan")
             rows.append((concept, class_name, name, score.value, score.low, score.high, score.p_value, q))
     columns = ["concept", "class_name", "score", "value", "low", "high", "p_value", "q_value"]
     return pd.DataFrame(rows, columns=columns).astype({"concept": np.int32})

@@ -255,6 +255,7 @@ def _rebuilt(network: Network) -> Network:
         network.normalization,
         network.class_names,
         device=str(network.device),
+        precision=network.precision,
         target=network.target,
     )
 

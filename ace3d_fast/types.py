@@ -139,6 +139,9 @@ def _numbers(values: tuple[float, ...]) -> str:
     return written[0] if len(set(written)) == 1 else ",".join(written)
 
 
+LEAST_STD = 1e-6  # of pixels from 0 to 1, which it divides: what follows are floats of 32 bits
+
+
 @dataclass(frozen=True, slots=True)
 class Normalization:
     """Scaling of pixels for a network: ``(x / 255 - mean) / std`` for each colour channel."""
@@ -149,8 +152,9 @@ class Normalization:
     def __post_init__(self) -> None:
         if not all(map(isfinite, self.mean)):
             raise InputError(expected("normalization", "mean", "finite", _numbers(self.mean)))
-        if not all(0 < value < inf for value in self.std):
-            raise InputError(expected("normalization", "std", "finite and above 0", _numbers(self.std)))
+        if not all(LEAST_STD <= value < inf for value in self.std):
+            wanted = f"finite and at least {LEAST_STD:g}"
+            raise InputError(expected("normalization", "std", wanted, _numbers(self.std)))
 
 
 @dataclass(frozen=True, slots=True)

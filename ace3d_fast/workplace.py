@@ -40,9 +40,10 @@ class Workplace:
     """
 
     def __init__(self, out: Path, *, shelf: Path | str | None = None) -> None:
-        self.out = out
+        self.out = out = out.resolve()  # where a link leads: renaming would replace the link
         self.work = out.parent / f".{out.name}.work"
         self.partial = self.work / "run"
+        self._before = self.work / "before"  # what stood at ``out``, until the new run does
         own = self.work / "shelf"
         is_url = isinstance(shelf, str) and "://" in shelf
         self.shelf = RemoteShelf(str(shelf), own) if is_url else Shelf(Path(shelf or own).absolute())
@@ -51,6 +52,7 @@ class Workplace:
     def __enter__(self) -> RunFolder:
         try:
             self._lock = lock_folder(self.work)
+            self._settle()
             shutil.rmtree(self.partial, ignore_errors=True)
             self.partial.mkdir()
         except OSError as error:
@@ -65,9 +67,9 @@ class Workplace:
         try:
             if kind is None:
                 if self.out.exists():
-                    _keep_additions(RunFolder(self.out), RunFolder(self.partial))
-                    shutil.rmtree(self.out)
+                    self.out.rename(self._before)
                 self.partial.rename(self.out)
+                self._settle()
                 shutil.rmtree(self.work, ignore_errors=True)
                 return
             shutil.rmtree(self.partial, ignore_errors=True)
@@ -79,6 +81,16 @@ class Workplace:
         if error is not None and _is_of_the_disk(error):
             todo = "make room or choose another --out, and start again: finished videos are kept"
             raise RunFolderError(expected("run", str(self.out), "to be writable", error, todo)) from error
+
+    def _settle(self) -> None:
+        """End a change of runs, wherever a process that died had left it."""
+        if not self._before.exists():
+            return
+        if self.out.exists():
+            _keep_additions(RunFolder(self._before), RunFolder(self.out))
+            shutil.rmtree(self._before, ignore_errors=True)
+        else:
+            self._before.rename(self.out)
 
 
 def _keep_additions(old: RunFolder, new: RunFolder) -> None:

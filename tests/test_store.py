@@ -76,6 +76,58 @@ def test_what_was_put_into_a_run_stays_where_its_concepts_do(tmp_path, same):
     assert (run.path / "explained" / "final").is_dir() == same
 
 
+def test_a_run_goes_where_a_link_leads(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "disk")
+    with Workplace(tmp_path / "run") as run:
+        run.write_json("config.json", {"seed": 1})
+    assert (tmp_path / "run").is_symlink()
+    assert RunFolder(tmp_path / "disk").config == {"seed": 1}
+
+
+def test_a_repeat_that_dies_while_it_clears_up_leaves_a_whole_run(tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run")
+
+    def die(folder, **_options):
+        for config in folder.rglob("config.json"):
+            config.unlink()
+        raise KeyboardInterrupt
+
+    def repeat():
+        with Workplace(run.path) as partial:
+            shutil.copytree(run.path, partial.path, dirs_exist_ok=True)
+            monkeypatch.setattr("ace3d_fast.workplace.shutil.rmtree", die)
+
+    with pytest.raises(KeyboardInterrupt):
+        repeat()
+    RunFolder.open(run.path)
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_change_of_runs_that_died_on_the_way_is_ended(tmp_path, replaced):
+    run = make_run(tmp_path / "run")
+    before = Workplace(run.path).work / "before"
+    shutil.copytree(run.path, before)
+    (before / "explained").mkdir()
+    if not replaced:
+        shutil.rmtree(run.path)
+    with pytest.raises(KeyError), Workplace(run.path):
+        raise KeyError("no")
+    assert RunFolder.open(run.path).key == run.key
+    assert (run.path / "explained").is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_folder_that_cannot_be_replaced_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for out in (".", tmp_path.parent):
+        with pytest.raises(RunFolderError, match="the working folder"):
+            check_out(out, {})
+    with pytest.raises(RunFolderError, match="a mount point"):
+        check_out("/proc", {})
+    assert check_out("run", {}).name == "run"
+
+
 def test_another_configuration_is_refused_by_name(tmp_path):
     run = make_run(tmp_path / "run")
     check_out(run.path, run.config)

@@ -7,7 +7,10 @@ import torch
 from ace3d_fast import explain, trials
 from ace3d_fast.api import estimate
 from ace3d_fast.models.load import load_module
+from ace3d_fast.models.network import Network
 from ace3d_fast.models.planted import PlantedNet
+from ace3d_fast.models.registry import find_entry
+from ace3d_fast.video.planted import CLASSES
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +87,13 @@ def test_the_network_is_randomised_from_the_head_down(found):
     assert rows.index.tolist() == ["head", "conv5", "conv4", "conv3", "conv2", "conv1"]
     assert np.abs(rows["value"]).max() < 0.9
     assert rows["num"].min() > 20  # regions, not concepts
+
+
+def test_a_randomised_network_computes_as_the_one_before():
+    module = load_module("planted:net").module
+    entry = find_entry("planted:net")
+    network = Network(module, "conv4", entry.normalization, CLASSES, precision="bfloat16")
+    assert trials._rebuilt(network).precision == "bfloat16"
 
 
 def test_parts_that_hold_most_of_the_weights_are_taken_apart():

@@ -26,9 +26,9 @@ def compare(
     Example: ace3d-fast compare runs/epoch_10 runs/epoch_20 --out change.html
     """
     from ace3d_fast.cli.console import output
-    from ace3d_fast.report.words import count
     from ace3d_fast.run_comparison import compare_runs
     from ace3d_fast.run_comparison.page import METHODS, check_ending, explain_change, write_comparison
+    from ace3d_fast.words import count
 
     for path in out or []:
         check_ending(path)
@@ -51,8 +51,8 @@ def _table(found: RunComparison) -> Table:
 
     from ace3d_fast.cli.results import STYLES
     from ace3d_fast.report.facts import concept_name, rows_of
-    from ace3d_fast.report.words import MISSING, decimal, signed
     from ace3d_fast.run_comparison.page import CHANGES, SCORES, change_interval
+    from ace3d_fast.words import MISSING, decimal, signed
 
     def side(concept: int, status: str) -> str:
         if concept < 0:

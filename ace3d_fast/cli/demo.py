@@ -11,6 +11,7 @@ import typer
 
 from ace3d_fast.cli import options
 from ace3d_fast.errors import InputError, expected
+from ace3d_fast.words import percent
 
 if TYPE_CHECKING:
     from ace3d_fast.store import RunFolder
@@ -53,7 +54,7 @@ def demo(
             seed=seed,
             progress=progress,
         )
-    console.print(f"A network trained on planted videos classifies {accuracy:.0%} of new ones rightly.")
+    console.print(f"A network trained on planted videos classifies {percent(accuracy)} of new ones rightly.")
     print_results(found, console)
     console.print(_truth(found, out / "videos"), soft_wrap=True)
 
@@ -77,11 +78,11 @@ def _truth(run: RunFolder, videos: Path) -> str:
             inside = (clip.network_labels == region["index"]).any(dim=0).numpy()
             shares.append(cause[inside].mean())
         if concept["status"] == "accepted":
-            accepted.append(f"{np.mean(shares):.0%} of {concept_name(concept['concept'])}")
+            accepted.append(f"{percent(np.mean(shares))} of {concept_name(concept['concept'])}")
         else:
             others.append(float(np.mean(shares)))
     found = " and ".join(accepted) or "no concept"
-    return f"planted cause: it makes up {found}, and at most {max(others):.0%} of a concept not accepted"
+    return f"planted cause: it makes up {found}, and at most {percent(max(others))} of a concept not accepted"
 
 
 def _plant(out: Path, seed: int, progress: Progress) -> float:

@@ -70,7 +70,7 @@ def _table(found: VideoExplanation) -> Table:
 
     from ace3d_fast.cli.results import STYLES
     from ace3d_fast.new_video.page import EFFECT_NAMES, clock
-    from ace3d_fast.report.words import count, signed
+    from ace3d_fast.words import count, signed
 
     clips = count(found.num_clips, "clip")
     title = f"{clips}, {clock(found.num_seconds)}: {EFFECT_NAMES[found.totals.effect]}"

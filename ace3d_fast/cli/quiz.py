@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ace3d_fast.words import percent
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -42,7 +44,7 @@ def quiz(
     console.print(f"{people}; {found.num_skipped} questions passed over")
     console.print(_table(found))
     for row in found.names.to_dict("records"):
-        text = f"Concept {row['concept']}: “{row['name']}” ({row['share']:.0%} of {row['num_people']})"
+        text = f"Concept {row['concept']}: “{row['name']}” ({percent(row['share'])} of {row['num_people']})"
         console.print(text, soft_wrap=True, markup=False)
 
 
@@ -50,7 +52,7 @@ def _table(found: QuizScores) -> Table:
     from rich.table import Table
 
     from ace3d_fast.report.facts import concept_name, rows_of
-    from ace3d_fast.report.words import decimal, probability
+    from ace3d_fast.words import decimal, probability
 
     table = Table()
     for name in ("question", "of", "right", "accuracy", "95 %", "chance", "p"):

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ace3d_fast.report.facts import concept_name, headline, rows_of, verdict
-from ace3d_fast.report.words import decimal, megabytes, percent, probability, seconds
 from ace3d_fast.store import RunFolder
+from ace3d_fast.words import decimal, megabytes, percent, probability, seconds
 
 if TYPE_CHECKING:
     from ace3d_fast.estimate import RunEstimate

@@ -248,8 +248,7 @@ def to_captum(
         region_concept(identity, name, run, some(mine[mine["concept"] == known[name]]), network)
         for identity, name in enumerate(chosen)
     ]
-    taken = regions["concept"].isin([known[name] for name in chosen])
-    rest = regions[~taken | (regions["label"] != run.config["target_class"])]
+    rest = regions[~regions["concept"].isin([known[name] for name in chosen])]
     if num_random_sets and rest.empty:
         raise InputError(expected(where, "random sets", "of regions of no concept", "none of them"))
     return turned, [

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ace3d_fast.learn.checks import Labels, group_codes
+from ace3d_fast.words import percent
 
 # What stands once in a clip, like a mark in a corner, has one region in each at most, and supervoxels miss
 # some: of ten clips, ten regions would be too much to ask.
@@ -97,8 +98,8 @@ def keep_calibrated(
         if counts.num_videos < needed:
             found.append(f"in {counts.num_videos} of {num_videos} videos, needs {needed}")
         if counts.largest_video_share > max_video_share + 1e-9:
-            share = f"one video holds {counts.largest_video_share:.0%} of its regions"
-            found.append(f"{share}, at most {max_video_share:.0%} allowed")
+            share = f"one video holds {percent(counts.largest_video_share)} of its regions"
+            found.append(f"{share}, at most {percent(max_video_share)} allowed")
         if counts.num_clips < min_clips:
             found.append(f"in {_count(counts.num_clips, 'clip')}, needs {min_clips}")
         if counts.num_regions < needed_regions:

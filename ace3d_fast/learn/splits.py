@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,20 +25,12 @@ class Split:
         Disjoint, except when ``leave_one_out``: then each holds all videos.
     leave_one_out : bool
         Each video is scored by directions fitted without it (and without its group).
-    groups : mapping of str to str
-        Group of each video.
     """
 
     discover: frozenset[str]
     train: frozenset[str]
     score: frozenset[str]
     leave_one_out: bool
-    groups: Mapping[str, str] = field(default_factory=dict)
-
-    def trainers(self, video_id: str) -> frozenset[str]:
-        """Return the ids of the videos that may fit a direction which scores ``video_id``."""
-        group = self.groups.get(video_id, video_id)
-        return frozenset(v for v in self.train if self.groups.get(v, v) != group)
 
 
 def split_thirds(video_ids: Sequence[str], groups: Sequence[str], seed: int) -> dict[str, set[str]]:
@@ -98,7 +90,7 @@ def cross_fit(video_ids: Sequence[str], groups: Sequence[str], where: str = "run
         todo = "add videos of the class, or name another class"
         raise InputError(expected(where, "the target class", f"to have {requirement}", fact, todo))
     ids = frozenset(video_ids)
-    return Split(ids, ids, ids, True, dict(zip(video_ids, groups, strict=True)))
+    return Split(ids, ids, ids, True)
 
 
 def split_videos(video_ids: Sequence[str], groups: Sequence[str], *, seed: int, where: str = "run") -> Split:
@@ -126,7 +118,7 @@ def split_videos(video_ids: Sequence[str], groups: Sequence[str], *, seed: int, 
         return cross_fit(video_ids, groups, where)
     thirds = split_thirds(video_ids, groups, seed)
     discover, train, score = (frozenset(thirds[role]) for role in ROLES)
-    return Split(discover, train, score, False, dict(zip(video_ids, groups, strict=True)))
+    return Split(discover, train, score, False)
 
 
 def _by_group(where: str, video_ids: Sequence[str], groups: Iterable[str]) -> dict[str, list[str]]:

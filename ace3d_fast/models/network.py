@@ -102,7 +102,7 @@ class Network:
         self._part = _submodule(module, layer)
         self._layout = find_layout(module, layer)
         self._fast = fast_parts(module) if precision == "float32" else []
-        self.normalization = _checked(normalization)
+        self.normalization = normalization
         terms = pixel_scale(normalization.mean, normalization.std)
         self._scale, self._shift = (torch.tensor(t, device=self.device).view(3, 1, 1, 1) for t in terms)
         if input_shape is not None:
@@ -266,6 +266,9 @@ class Network:
             todo = "name them in a labels file, one a line in the order of the outputs"
             fact = f"{self.num_classes} names"
             raise InputError(expected("Network", "class names", f"for {logits.shape[1]} outputs", fact, todo))
+        if self.num_classes < 2:
+            todo = "give a target that makes a number of it, which counts as recognised where it is positive"
+            raise InputError(expected("Network", "the output", "to be at least 2 logits", "1", todo))
 
 
 class _Seen:
@@ -307,18 +310,15 @@ def _submodule(module: nn.Module, layer: str) -> nn.Module:
 def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
+    except RuntimeError as error:  # whose message lists every kind of device that torch has heard of
+        raise InputError(expected("Network", "device", "to be cpu or cuda", repr(name))) from error
+    try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise InputError(
             expected("Network", "device", "to be one that torch can use here", repr(name), _one_line(error))
         ) from error
     return device
-
-
-def _checked(normalization: Normalization) -> Normalization:
-    if min(normalization.std) <= 0:
-        raise InputError(expected("Network", "std", "to be positive", normalization.std))
-    return normalization
 
 
 def _finite(outputs: Outputs, layer: str) -> Outputs:

@@ -13,7 +13,7 @@ from ace3d_fast.new_video.learned import LearnedConcepts
 from ace3d_fast.new_video.overlay import Color, concept_colors
 from ace3d_fast.new_video.totals import Totals
 from ace3d_fast.report.shell import write_page
-from ace3d_fast.report.words import count, percent, seconds, signed
+from ace3d_fast.words import count, percent, seconds, signed
 
 FOLDER = Path(__file__).parent
 MAX_EMBEDDED_BYTES = 20_000_000  # a larger overlay stays a file beside the page

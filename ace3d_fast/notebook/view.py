@@ -18,8 +18,8 @@ from ace3d_fast.report.charts import CURVE_TITLES, curve_chart, score_chart
 from ace3d_fast.report.facts import concept_bounds, concept_name, headline, verdict
 from ace3d_fast.report.matrix import matrix_chart
 from ace3d_fast.report.trust import randomised_chart
-from ace3d_fast.report.words import interval, is_known, probability
 from ace3d_fast.store import RunFolder
+from ace3d_fast.words import interval, is_known, probability
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

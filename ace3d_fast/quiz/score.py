@@ -62,6 +62,11 @@ def score_answers(run: RunFolder | str | Path, files: Sequence[str | Path]) -> Q
         raise InputError(
             expected(WHERE, "answers", "in at least one file", "none", "give --score answers.json")
         )
+    once = Counter(Path(file).resolve() for file in files)
+    for path, times in once.items():
+        if times > 1:
+            fact, todo = f"{path.name} {times} times", "give one file for each person"
+            raise InputError(expected(WHERE, "answers", "each file once", fact, todo))
     answered: list[tuple[Question, bool]] = []
     names: dict[int, list[str]] = {}
     num_skipped = 0
@@ -114,7 +119,7 @@ def _read(run: RunFolder, file: Path) -> tuple[Quiz, list[dict[str, Any]]]:
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
         raise InputError(expected(WHERE, str(file), "to be a file of answers", reason, todo)) from error
     about = value.get("quiz") if isinstance(value, dict) else None
     answers = value.get("answers") if isinstance(value, dict) else None

@@ -30,6 +30,7 @@ from ace3d_fast.errors import InputError, expected
 from ace3d_fast.regions.shapes import Mask, box_mask, capsule_mask, decode_rle
 
 SUFFIXES = (".npz", ".json", ".mkv", ".mp4")
+MAX_REGION = 2**31 - 1
 Labels = NDArray[np.int32]
 Places = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows and columns of a frame
 
@@ -107,6 +108,10 @@ def _open_npz(path: Path) -> LabelFile:
         fps = _rate(arrays["fps"]) if "fps" in arrays else None
     if labels.dtype.kind not in "iu" or labels.ndim not in (3, 4) or 0 in labels.shape:
         raise ValueError(f"labels of shape {labels.shape} and type {labels.dtype}")
+    if labels.max() > MAX_REGION:
+        raise ValueError(f"region {labels.max()}, above {MAX_REGION}")
+    if labels.dtype.kind == "i":
+        labels = np.maximum(labels, -1)
     maps = labels if labels.ndim == 4 else labels[None]
 
     def read(frames: Sequence[int], places: Places) -> Labels:

@@ -88,7 +88,7 @@ class RegionFolder:
     def _read_video(self, video: Video) -> NDArray[np.int32]:
         """(S, frames at the segmentation rate, crop, crop)."""
         path, sampling = self.path_of(video), self.sampling
-        info = probe_video(video.path)
+        info = probe_video(video.path, sampling.limits)
         labels = open_labels(path)
         height, width = labels.size
         aspect = width / height

@@ -13,7 +13,8 @@ from ace3d_fast.report.clips import AnimatedClip, animate_region
 from ace3d_fast.report.facts import Fact, concept_bounds, concept_name, headline, rows_of
 from ace3d_fast.report.neighbours import nearest_concepts
 from ace3d_fast.report.records import RunRecords
-from ace3d_fast.report.words import (
+from ace3d_fast.types import ClipSampling
+from ace3d_fast.words import (
     MISSING,
     count,
     decimal,
@@ -24,7 +25,6 @@ from ace3d_fast.report.words import (
     signed,
     significant,
 )
-from ace3d_fast.types import ClipSampling
 
 NUM_EXAMPLES = {"accepted": 8, "not_significant": 8, "context": 4, "rejected": 4}
 SIDES_PX = {"accepted": 192, "not_significant": 192, "context": 128, "rejected": 128}

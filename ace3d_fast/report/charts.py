@@ -8,7 +8,7 @@ from typing import Any
 
 from ace3d_fast.report.facts import concept_bounds, concept_name, headline, rows_of
 from ace3d_fast.report.records import RunRecords
-from ace3d_fast.report.words import MISSING, count, decimal, interval, is_known, signed
+from ace3d_fast.words import MISSING, count, decimal, interval, is_known, signed
 
 ORDERS = {"top": "Top", "random": "Random", "least": "Least", "area_matched": "Area-matched"}
 ORDER_COLORS = {"top": "#2b7de0", "random": "#8a8f98", "least": "#d9822b", "area_matched": "#8f6fd6"}

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ace3d_fast.report.records import RunRecords
-from ace3d_fast.report.words import (
+from ace3d_fast.words import (
     MISSING,
     count,
     decimal,

@@ -8,7 +8,7 @@ from html import escape
 from ace3d_fast.report.charts import Chart
 from ace3d_fast.report.facts import concept_name, rows_of
 from ace3d_fast.report.records import RunRecords
-from ace3d_fast.report.words import count, decimal, interval, is_known, percent, probability, signed
+from ace3d_fast.words import count, decimal, interval, is_known, percent, probability, signed
 
 AGAINST_TO_FOR = [[0, "#b2182b"], [0.25, "#f4a582"], [0.5, "#f7f7f7"], [0.75, "#92c5de"], [1, "#2166ac"]]
 COLUMNS = ["Concept", "Class", "Region effect", "95 % interval", "Retention", "q", "Status"]

@@ -9,7 +9,7 @@ from typing import Any
 from ace3d_fast.report.charts import STATUS_COLORS, Chart
 from ace3d_fast.report.facts import Fact, rows_of
 from ace3d_fast.report.records import RunRecords
-from ace3d_fast.report.words import decimal, interval, is_known, percent, signed
+from ace3d_fast.words import decimal, interval, is_known, percent, signed
 
 MEASURES = {
     "false_positives": "Null concepts that pass at 0.05",

@@ -11,8 +11,8 @@ from ace3d_fast.errors import InputError, expected
 from ace3d_fast.report.cards import ConceptCard, concept_cards
 from ace3d_fast.report.facts import concept_name
 from ace3d_fast.report.shell import write_page
-from ace3d_fast.report.words import decimal, interval, is_known, percent, signed
 from ace3d_fast.run_comparison.compare import RunComparison
+from ace3d_fast.words import decimal, interval, is_known, percent, signed
 
 FOLDER = Path(__file__).parent
 EXAMPLES = 4

@@ -24,8 +24,8 @@ from ace3d_fast.names import check_names, write_names
 from ace3d_fast.report.facts import status_counts
 from ace3d_fast.report.page import render_report
 from ace3d_fast.report.shell import render_page
-from ace3d_fast.report.words import percent
 from ace3d_fast.store import RunFolder
+from ace3d_fast.words import percent
 
 FOLDER = Path(__file__).parent
 MAX_DEPTH = 3
@@ -122,7 +122,11 @@ def make_app(folder: Path, *, names: Iterable[str] = ("localhost",), any_address
             return RedirectResponse(_link(next(iter(runs))), headers=HEADERS)
         lines = [_line(name, path) for name, path in runs.items()]
         page = render_page(
-            FOLDER / "runs.html", scripts=[FOLDER / "runs.js"], data={}, folder=str(folder), lines=lines
+            FOLDER / "runs.html",
+            scripts=[FOLDER / "runs.js"],
+            data={},
+            folder=str(folder.resolve()),
+            lines=lines,
         )
         return HTMLResponse(page, headers=HEADERS)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
+import torch
+
 from ace3d_fast.errors import InputError, VideoError, expected
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.types import Clip, ClipSampling, Video
@@ -28,7 +30,8 @@ def sample_clips(
     videos : iterable of Video
     sampling : ClipSampling
     whole : bool
-        One clip per video, of all its frames squashed to a square (arXiv 2206.05275), instead.
+        One clip per video, of all its frames squashed to a square (arXiv 2206.05275), instead. One of fewer
+        frames than the network sees repeats its last.
     keep_tail : bool
         A last clip that is not whole repeats its last frame; by default it is dropped.
     block_clips : int
@@ -60,7 +63,10 @@ def sample_clips(
 
 
 def _whole(video: Video, sampling: ClipSampling) -> Iterator[Clip]:
-    yield Clip(video, 0, 0.0, read_all_frames(video, sampling.crop_px, sampling.limits))
+    frames = read_all_frames(video, sampling.crop_px, sampling.limits)
+    missing = max(0, sampling.num_frames - len(frames))
+    frames = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)]) if missing else frames
+    yield Clip(video, 0, 0.0, frames, num_repeated=missing)
 
 
 def check_videos(

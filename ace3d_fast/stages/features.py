@@ -79,7 +79,9 @@ def describe_regions(
         if options.mode == "patch":
             whole = [
                 ClipFeatures(
-                    _patch_features(clip, table, network, options, num_frames, backend, watch),
+                    _patch_features(
+                        clip, table, network, options, num_frames, len(found.gradient), backend, watch
+                    ),
                     found.logits,
                     found.gradient,
                     found.region_gradients,
@@ -192,6 +194,7 @@ def _patch_features(
     network: Network,
     options: FeatureOptions,
     num_frames: int,
+    num_channels: int,
     backend: FeatureOps,
     watch: Stopwatch,
 ) -> NDArray[np.float32]:
@@ -234,7 +237,7 @@ def _patch_features(
             found = means.reshape(len(batch), -1, means.shape[1]).mean(1)
             features.update(zip(batch.tolist(), found, strict=True))
     if not features:
-        return np.zeros((0, 0), dtype=np.float32)
+        return np.zeros((0, num_channels), dtype=np.float32)
     return torch.stack([features[row] for row in range(len(table))]).numpy()
 
 

@@ -102,7 +102,7 @@ def latent_curves(
     keys, projectors = [], []
     for order, directions in orders.items():
         for k in range(1, len(directions) + 1):
-            basis = np.linalg.qr(directions[:k].T.astype(np.float64))[0]
+            basis = _span(directions[:k])
             projectors.append(torch.from_numpy(basis @ basis.T).to(base))
             keys.append((order, k))
     stack = torch.stack(projectors)
@@ -117,3 +117,10 @@ def latent_curves(
         right = (logits.argmax(1) == class_index).tolist()
         found |= {(curve, *key): bool(value) for key, value in zip(keys, right, strict=True)}
     return found
+
+
+def _span(rows: Floats) -> Floats:
+    """Orthonormal basis (C, rank) of what ``rows`` (K, C) span; they may depend on each other."""
+    left, lengths, _ = np.linalg.svd(rows.T.astype(np.float64), full_matrices=False)
+    basis: Floats = left[:, lengths > 1e-6 * lengths.max()]
+    return basis

@@ -87,12 +87,15 @@ class Scored:
         By concept and name; the names are `SCORES`.
     tests : dict of int to float
         p-value that decides, for each concept.
+    tested : str
+        Name of the score that it tests.
     null_saturation : float
         Share of null sets whose sign score is exactly 0 or 1, mean over concepts.
     """
 
     scores: dict[int, dict[str, Score]]
     tests: dict[int, float]
+    tested: str
     null_saturation: float
 
 
@@ -107,8 +110,9 @@ def score_concepts(evidence: Evidence, options: RunOptions) -> Scored:
     evidence : Evidence
     options : RunOptions
     """
+    tested = "tcav_sign" if options.scores.test == "paired_t" else "region_effect"
     if not evidence.cavs:
-        return Scored({}, {}, NAN)
+        return Scored({}, {}, tested, NAN)
     video = evidence.regions["video"].to_numpy()
     size = evidence.regions["num_voxels"].to_numpy()
     concept = evidence.regions["concept"].to_numpy()
@@ -143,11 +147,9 @@ def score_concepts(evidence: Evidence, options: RunOptions) -> Scored:
         if options.scores.test == "paired_t":
             p = paired_t_p(signs, random_signs)
             found["tcav_sign"] = Score(tcav["tcav_sign"].value, *_ends(tcav["tcav_sign"]), p)
-            tests[name] = p
-        else:
-            tests[name] = found["region_effect"].p_value
+        tests[name] = found[tested].p_value
         scores[name] = found
-    return Scored(scores, tests, _mean_of_known(saturations))
+    return Scored(scores, tests, tested, _mean_of_known(saturations))
 
 
 def _mean_of_known(values: list[float]) -> float:

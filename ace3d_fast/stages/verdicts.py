@@ -11,6 +11,7 @@ import pandas as pd
 
 from ace3d_fast.config import CavOptions, ScoreOptions
 from ace3d_fast.learn.significance import benjamini_hochberg
+from ace3d_fast.words import percent
 
 STATUSES = ("accepted", "not_significant", "context", "rejected")
 
@@ -70,8 +71,8 @@ def _judge(
         return "rejected", "no member in the videos that fit its direction"
     retention = float(row["retention"])
     if scores.retention_gate and not retention >= scores.min_retention:
-        left = "nothing" if math.isnan(retention) else f"{retention:.0%}"
-        needed = f"needs {scores.min_retention:.0%}"
+        left = "nothing" if math.isnan(retention) else percent(retention)
+        needed = f"needs {percent(scores.min_retention)}"
         return "context", f"{left} of its feature is left when its regions stand alone, {needed}"
     accuracy, accuracy_p = float(row["cav_accuracy"]), float(row["cav_accuracy_p"])
     if scores.test == "permutation" and math.isnan(accuracy):

@@ -10,6 +10,7 @@ from typing import Any
 import av
 
 from ace3d_fast.errors import VideoError, expected
+from ace3d_fast.words import percent
 
 DEMUX_ERRORS = (av.FFmpegError, IndexError)  # the latter where a stream appears on the way
 MAX_MISSING_SHARE = 0.05  # of a file's announced length, before it counts as truncated
@@ -102,7 +103,7 @@ def count_packets(container: Any, stream: Any, path: Path) -> tuple[int, float]:
     elif "avi" in name and stream.frames:
         announced, present = float(stream.frames), float(num_packets)
     if present < (1 - MAX_MISSING_SHARE) * announced - 1e-6:
-        fact = f"{present / announced:.0%} of its announced length"
+        fact = f"{percent(present / announced)} of its announced length"
         raise VideoError(expected("read_clips", str(path), "to be whole", fact, "the file is truncated"))
     return num_packets, last - first if first < last else 0.0
 

@@ -52,9 +52,9 @@ def invoke(*arguments):
 def test_the_planted_truth_is_compared_with_what_was_accepted(planted, tmp_path):
     out = tmp_path / "demo"
     lines = invoke("--out", out, "--seed", 5).stdout.splitlines()
-    assert lines[0].endswith("classifies 100% of new ones rightly.")
+    assert lines[0].endswith("classifies 100 % of new ones rightly.")
     assert lines[-1] == (
-        "planted cause: it makes up 100% of Concept 4, and at most 0% of a concept not accepted"
+        "planted cause: it makes up 100 % of Concept 4, and at most 0 % of a concept not accepted"
     )
     assert lines[-2] == f"report: {out / 'run' / 'report.html'}"
     assert json.loads((out / "demo.json").read_text()) == {"seed": 5, "accuracy": 0.995}

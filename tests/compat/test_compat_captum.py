@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sample_run import make_run
@@ -153,3 +154,15 @@ def test_an_unknown_concept_is_named(run, network):
         to_captum(run, network, ["concept_99"])
     with pytest.raises(InputError, match="data_iter of empty"):
         from_captum(Concept(0, "empty", None), [], network)
+
+
+def test_random_concepts_hold_no_region_of_a_concept_of_any_class(run, network, monkeypatch):
+    """With a shared vocabulary the regions of other classes belong to concepts too."""
+    number = np.arange(len(run.regions))
+    shared = run.regions.assign(concept=number % 5, label=np.where(number < 18, "waving", "other"))
+    monkeypatch.setitem(vars(run), "regions", shared)
+    _, (random,) = to_captum(run, network, ["concept_04"], num_examples=len(shared), num_random_sets=1)
+    drawn = pd.DataFrame(random.data_iter.dataset.regions, columns=["video", "clip", "index"])
+    found = drawn.merge(shared, on=["video", "clip", "index"])
+    assert len(found) == (shared["concept"] != 4).sum()
+    assert 4 not in set(found["concept"])

@@ -65,6 +65,20 @@ def test_far_blobs_are_found_by_every_method(method):
         np.testing.assert_allclose(x[found.labels == k].mean(axis=0), found.centers[k], rtol=1e-5)
 
 
+@pytest.mark.parametrize("method", ["agglomerative", "hdbscan", "nmf"])
+def test_the_largest_cluster_comes_first_by_every_method(method):
+    x, truth = blobs(3, distance=12.0)
+    uneven = x[np.concatenate([np.flatnonzero(truth == k)[:size] for k, size in enumerate((12, 40, 25))])]
+    found = fit_clusters(uneven, 3, method=method, seed=0, min_size=5)
+    assert np.bincount(found.labels[found.labels >= 0]).tolist() == [40, 25, 12]
+
+
+def test_a_row_belongs_to_the_factor_that_adds_most_to_it():
+    x = np.concatenate([np.tile([10.0, 0.0], (20, 1)), np.tile([0.0, 1.0], (20, 1)), [[2.0, 1.0]]])
+    found = fit_clusters(x, 2, method="nmf", seed=0)
+    assert found.labels[-1] == found.labels[0] != found.labels[20]
+
+
 def test_rows_between_dense_groups_belong_to_none():
     x, truth = blobs(2, distance=10.0)
     lonely = np.vstack([x, np.full((1, 8), 300.0, dtype=np.float32)])

@@ -26,13 +26,13 @@ def test_a_cluster_that_videos_share_is_kept_with_its_counts():
         ((6, 6), 4, "in 2 of 4 videos, needs 3; in 4 clips, needs 5"),
         ((4, 4, 4), 9, "in 3 of 9 videos, needs 4"),  # .35 * 9 = 3.15
         ((2,) * 7, 20, ""),  # .35 * 20 = 7
-        ((13, 4, 3), 7, "one video holds 65% of its regions, at most 60% allowed"),
+        ((13, 4, 3), 7, "one video holds 65 % of its regions, at most 60 % allowed"),
         ((12, 4, 4), 7, ""),  # 60 % is allowed
         ((3, 3, 3), 7, "9 regions, needs 10"),
         (
             (1,),
             3,
-            "in 1 of 3 videos, needs 3; one video holds 100% of its regions, at most 60% allowed; "
+            "in 1 of 3 videos, needs 3; one video holds 100 % of its regions, at most 60 % allowed; "
             "in 1 clip, needs 5; 1 region, needs 10",
         ),
     ],

@@ -1,13 +1,16 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import false_discovery_control as scipy_bh
-from scipy.stats import kstest, spearmanr, ttest_rel
+from scipy.stats import kstest, norm, spearmanr, ttest_rel
 
 from ace3d_fast.errors import InputError
 from ace3d_fast.learn.significance import (
+    _expanded_tail,
     benjamini_hochberg,
     bootstrap_mean,
     bootstrap_spearman,
@@ -128,6 +131,11 @@ def test_the_interval_of_many_videos_is_the_mean_and_two_standard_errors():
     assert found.mean == pytest.approx(x.mean())
     assert found.low == pytest.approx(x.mean() - 1.96 * error, abs=0.1 * error)
     assert found.high == pytest.approx(x.mean() + 1.96 * error, abs=0.1 * error)
+
+
+def test_percentiles_are_widened_as_published():
+    """Hesterberg 2015: the normal quantile is sqrt(n / (n - 1)) times Student's, 2.4469 for n = 7."""
+    assert _expanded_tail(7, 0.95) == pytest.approx(norm.sf(math.sqrt(7 / 6) * 2.4469), rel=1e-4)
 
 
 @pytest.mark.parametrize(("num_videos", "least"), [(5, 0.86), (7, 0.9), (20, 0.91)])

@@ -179,6 +179,19 @@ def test_a_file_that_is_no_answer_is_one_line(run, quiz, tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_given_twice_is_not_two_people(run, quiz, tmp_path):
+    path = saved(tmp_path / "a.json", answers_of(quiz, 1.0))
+    with pytest.raises(InputError, match=r"expected answers each file once, got a\.json 2 times"):
+        score_answers(run, [path, tmp_path / "." / "a.json"])
+
+
+def test_a_file_that_is_not_there_is_told_without_a_number(run, tmp_path):
+    with pytest.raises(
+        InputError, match=r"none\.json to be a file of answers, got No such file or directory;"
+    ):
+        score_answers(run, [tmp_path / "none.json"])
+
+
 def test_a_run_of_one_concept_has_no_intruders(run, tmp_path):
     few = make_run(tmp_path / "few")
     few.write_table("concepts", few.concepts[:1])
@@ -246,7 +259,7 @@ def test_the_command_writes_and_scores(run, quiz, tmp_path):
     scored = CliRunner().invoke(app, ["quiz", str(run.path), "--score", str(answers)])
     assert scored.exit_code == 0
     assert "9 of 9" in scored.output
-    assert "Concept 4: “red disc” (100% of 1)" in scored.output
+    assert "Concept 4: “red disc” (100 % of 1)" in scored.output
     lost = CliRunner().invoke(app, ["quiz", str(run.path), "--out", str(tmp_path / "no" / "q.html")])
     assert lost.exit_code == 2
     assert "choose another --out" in lost.output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -16,7 +17,7 @@ from scipy.ndimage import gaussian_filter
 
 from ace3d_fast import explain
 from ace3d_fast.config import FeatureOptions, SegmentOptions
-from ace3d_fast.errors import InputError
+from ace3d_fast.errors import InputError, VideoError
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.planted import PlantedNet
 from ace3d_fast.models.registry import KINETICS
@@ -176,6 +177,16 @@ def test_a_label_volume_comes_back(tmp_path):
     assert np.array_equal(found.read([0, 2, 4], WHOLE), labels[:, [0, 2, 4]])
 
 
+def test_labels_beyond_32_bits_do_not_wrap_around(tmp_path):
+    labels = np.zeros((1, 4, 6), dtype=np.int64)
+    labels[0, 0] = np.iinfo(np.int64).min  # background, by its low bits region 0
+    np.savez(tmp_path / "a.npz", labels=labels)
+    assert (open_labels(tmp_path / "a.npz").read([0], WHOLE)[0, 0, 0] < 0).all()
+    np.savez(tmp_path / "a.npz", labels=labels + 2**32)
+    with pytest.raises(InputError, match="region 4294967296, above 2147483647"):
+        open_labels(tmp_path / "a.npz")
+
+
 def test_a_video_of_ids_comes_back(tmp_path):
     ids = np.random.default_rng(0).integers(0, 256, (5, 48, 64))
     write_ids(tmp_path / "a.mkv", ids)
@@ -294,6 +305,29 @@ def test_labels_lie_on_the_clips_they_were_made_for(tmp_path, suffix, fps):
         agree = ((found[0] == 0) == bright).float().mean()
         assert agree > 0.97  # but for edges
         assert bright.any()
+
+
+def test_of_two_label_frames_equally_near_the_earlier_is_taken(tmp_path):
+    video = video_of(tmp_path / "videos")
+    (tmp_path / "labels/a").mkdir(parents=True)
+    labels = np.broadcast_to(np.arange(8)[:, None, None], (8, 48, 64))
+    np.savez(tmp_path / "labels/a/v.npz", labels=labels, fps=4.0)
+    sampling = ClipSampling(4, 8.0, 36, 32)
+    (first, *_) = open_source(str(tmp_path / "labels"), sampling).label_clips(
+        list(read_clips(video, sampling))
+    )
+    assert first[0, :, 0, 0].tolist() == [0, 0, 1, 1]  # at 0, 1/8, 2/8 and 3/8 s
+
+
+def test_the_limits_of_videos_are_those_of_the_run(tmp_path):
+    video = video_of(tmp_path / "videos")
+    (tmp_path / "labels/a").mkdir(parents=True)
+    np.savez(tmp_path / "labels/a/v.npz", labels=square_labels(16, (48, 64)))
+    sampling = ClipSampling(4, 8.0, 36, 32)
+    clips = list(read_clips(video, sampling))
+    source = open_source(str(tmp_path / "labels"), replace(sampling, max_frame_pixels=48 * 64 - 1))
+    with pytest.raises(VideoError, match="frames of at most 3071 pixels"):
+        source.label_clips(clips)
 
 
 def test_the_pipeline_goes_on_from_files(tmp_path):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import uvicorn
-from browser import until
+from browser import PHONE, opened, until
 from sample_run import make_run
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
@@ -41,6 +42,21 @@ def test_every_run_is_listed_and_labels_are_text(client):
     assert 'href="/runs/more/a%20b/"' in page.text
     assert "&lt;script&gt;</a>" in page.text
     assert "unfinished" not in page.text
+
+
+def test_the_folder_is_named_where_it_is_the_current_one(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    client = TestClient(make_app(Path()), base_url="http://localhost")
+    assert f"<code>{folder.resolve()}</code>" in client.get("/").text
+
+
+def test_on_a_phone_the_list_needs_no_sideways_scrolling(browser, client, tmp_path):
+    page_file = tmp_path / "runs.html"
+    page_file.write_text(client.get("/").text, encoding="utf-8")
+    with opened(browser, page_file, size=PHONE) as page:
+        wide = "e => e.scrollWidth - e.clientWidth"
+        assert page.locator(".scroll").evaluate(wide) == 0
+        assert page.locator("td").last.evaluate("e => getComputedStyle(e, '::before').content") == '"Videos"'
 
 
 def test_a_folder_that_is_one_run_leads_to_it(folder):

@@ -252,6 +252,9 @@ def test_single_members_that_lost_their_feature_are_told_from_those_that_kept_it
     members, negatives = np.arange(4), np.arange(6, 12)
     kept = member_retention(pooled, alone, members, negatives, np.arange(6))
     assert kept.tolist() == pytest.approx([1, 1, 1, 1, 0.25, -0.5])
+    # what counterexamples that stand alone have too is no feature
+    shifted = member_retention(pooled, alone + 7, members, negatives, np.arange(6))
+    assert shifted.tolist() == pytest.approx(kept.tolist())
     assert np.isnan(member_retention(pooled, alone, negatives, members, np.arange(2))).sum() == 0
     assert np.isnan(member_retention(alone * 0, alone, members, negatives, np.arange(2))).all()
 
@@ -299,11 +302,15 @@ def test_a_concept_that_passes_every_gate_is_accepted():
     assert (verdict["status"], verdict["reason"], verdict["q_value"]) == ("accepted", "", 0.001)
 
 
+def test_limits_are_those_that_are_still_good_enough():
+    assert judged(0.05, retention=0.35, cav_accuracy_p=0.05)["status"] == "accepted"
+
+
 @pytest.mark.parametrize(
     ("p", "columns", "status", "reason"),
     [
         (0.001, {"kept": False, "reason": "in 1 of 6 videos, needs 3"}, "rejected", "in 1 of 6"),
-        (0.001, {"retention": 0.2}, "context", "20% of its feature is left .* needs 35%"),
+        (0.001, {"retention": 0.2}, "context", "20 % of its feature is left .* needs 35 %"),
         (0.001, {"retention": NAN}, "context", "nothing of its feature"),
         (0.001, {"cav_accuracy": 0.52, "cav_accuracy_p": 0.4}, "rejected", r"accuracy 0.52 .*p = 0.400"),
         (0.2, {}, "not_significant", "q = 0.200, above 0.05"),

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from toys import halves_clip, red_network
+from toys import RedNet, halves_clip, red_network
 
 from ace3d_fast.models.attributions import clip_slopes, region_attributions
-from ace3d_fast.models.probe import Probe
+from ace3d_fast.models.network import Network
+from ace3d_fast.models.probe import Probe, fill_frames
 from ace3d_fast.stages.fidelity import concept_sobol, latent_curves, region_fidelity
+from ace3d_fast.types import Normalization
 
 RED = torch.eye(3)[0]
 
@@ -72,3 +74,29 @@ def test_what_is_projected_is_what_is_added_and_taken_away():
     torch.testing.assert_close(insertion[1, 0], whole[0])
     torch.testing.assert_close(deletion[0, 0], whole[0])
     torch.testing.assert_close(deletion[1, 0], base)
+
+
+def test_a_direction_that_comes_twice_adds_nothing():
+    frames = halves_clip(red=255).clip.frames
+    network, edited = red_network(), []
+    kept = network.edited
+    network.edited = lambda x, edit: edited.append(edit(network.forward(x).activation)) or kept(x, edit)
+    twice = np.stack([[0.6, 0.8, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 0.0]])
+    latent_curves(network, frames, {"top": twice}, 0)
+    for curve in edited:
+        torch.testing.assert_close(curve, curve[:1].expand_as(curve))
+
+
+def test_integrated_gradients_add_up_where_slopes_change_on_the_way():
+    class Energy(RedNet):
+        def forward(self, x):
+            energy = self.layer(x).square().mean((1, 2, 3, 4))
+            return torch.stack([energy, torch.zeros_like(energy)], dim=1)
+
+    unit = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    network, frames = Network(Energy(), "layer", unit, ["red", "other"]), halves_clip(red=200).clip.frames
+    way, slopes = clip_slopes(network, frames, 0)
+    fill = fill_frames(frames, "mean")
+    said = network.forward(network.prepare(torch.stack([frames, fill]))).logits[:, 0]
+    assert said[0] > said[1] + 0.01
+    torch.testing.assert_close((slopes["integrated_gradients"] * way).sum(), said[0] - said[1])

@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional as F
 from toys import NUM_FRAMES, SIDE, RedNet, halves_clip, halves_table, red_network, video
 from volumes import label_map, smooth_clip
 
@@ -41,6 +42,21 @@ def test_the_gradient_is_shared_by_the_regions_according_to_their_size():
     assert found.region_gradients[:, 0].tolist() == pytest.approx([0.5, 0.5])
 
 
+def test_regions_of_a_coarse_grid_share_the_whole_gradient():
+    class Coarse(RedNet):
+        def forward(self, x):
+            return super().forward(F.avg_pool3d(x, 2))  # 1 by 4 by 4 cells of 8 voxels
+
+    unit = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    network, clip = Network(Coarse(), "layer", unit, ["red", "other"]), halves_clip()
+    options = FeatureOptions()
+    (found,) = describe_regions(
+        [(clip, halves_table(clip))], network, options, num_frames=NUM_FRAMES, class_index=0
+    )
+    assert found.region_gradients[:, 0].tolist() == pytest.approx([0.5, 0.5])
+    assert found.gradient.tolist() == pytest.approx([1.0, 0.0, 0.0])
+
+
 def test_without_a_class_gradients_are_zero():
     assert not described(class_index=None).region_gradients.any()
 
@@ -48,6 +64,16 @@ def test_without_a_class_gradients_are_zero():
 def test_a_patch_fills_the_input_with_the_box_of_its_region():
     found = described(FeatureOptions(mode="patch"))
     assert found.features.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("mode", ["pooled", "patch"])
+def test_a_clip_without_regions_has_no_rows_of_as_many_channels(mode):
+    clip = halves_clip()
+    cut = SegmentedClip(clip.clip, torch.full_like(clip.labels, -1), 0)
+    table = halves_table(cut).iloc[:0]
+    options = FeatureOptions(mode=mode)
+    (found,) = describe_regions([(cut, table)], red_network(), options, num_frames=NUM_FRAMES)
+    assert found.features.shape == found.region_gradients.shape == (0, 3)
 
 
 def test_outside_its_region_a_patch_is_grey():

@@ -22,6 +22,7 @@ from video_files import (
 )
 
 from ace3d_fast.errors import VideoError
+from ace3d_fast.stages.clips import sample_clips
 from ace3d_fast.types import ClipSampling, Video
 from ace3d_fast.video import decode
 from ace3d_fast.video.decode import probe_video, read_all_frames, read_clips
@@ -191,6 +192,13 @@ def test_a_rotated_recording_is_turned_upright(tmp_path, degrees):
     assert squashed[0, 9:].float().mean() < 15
 
 
+def test_a_whole_video_of_fewer_frames_than_the_network_sees_repeats_its_last(tmp_path):
+    path = write_video(tmp_path / "v.mp4", grey_frames(5), 8, crf=4)
+    ((clip,),) = sample_clips([video_of(path)], sampling(8, 8), whole=True)
+    assert frame_numbers(clip.frames) == [0, 1, 2, 3, 4, 4, 4, 4]
+    assert clip.num_repeated == 3
+
+
 def test_all_frames_are_squashed_to_a_square(tmp_path):
     path = write_video(tmp_path / "v.mp4", grey_frames(7, 32, 64), 8, crf=4)
     frames = read_all_frames(video_of(path), 24)
@@ -274,10 +282,10 @@ def no_frames(path: Path) -> Path:
 REASONS = {
     "text.mp4": "to be a video, got a file of 520 bytes that FFmpeg cannot open",
     "empty.mp4": "to be a video, got an empty file",
-    "half of a streamable.mp4": r"to be whole, got \d+% of its announced length; the file is truncated",
+    "half of a streamable.mp4": r"to be whole, got \d+ % of its announced length; the file is truncated",
     "half.mp4": "to be a video, got a file of .* it is truncated or no video",
-    "half.mkv": r"to be whole, got \d+% of its announced length; the file is truncated",
-    "half.avi": r"to be whole, got \d+% of its announced length; the file is truncated",
+    "half.mkv": r"to be whole, got \d+ % of its announced length; the file is truncated",
+    "half.avi": r"to be whole, got \d+ % of its announced length; the file is truncated",
     "audio.mp4": "to hold moving pictures, got a file with audio only",
     "one frame.mp4": "to hold at least 2 frames, got a single frame",
     "no frame.mp4": "to hold at least 2 frames, got no frame|to hold moving pictures",

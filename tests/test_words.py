@@ -1,6 +1,6 @@
 import math
 
-from ace3d_fast.report.words import (
+from ace3d_fast.words import (
     count,
     decimal,
     interval,
