@@ -8,7 +8,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 NATIVE := CMakeLists.txt setup.py $(wildcard tools/*.py csrc/*.cpp csrc/*/*)
-CXX_FILES := $(wildcard csrc/*.cpp csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu csrc/*/*.cuh tests/csrc/*.cpp tests/csrc/*.h tests/csrc/*/*.h)
+CXX_FILES := $(wildcard csrc/*.cpp csrc/*/*.h csrc/*/*.cpp csrc/*/*.cu csrc/*/*.cuh tests/csrc/*.cpp tests/csrc/*.h tests/csrc/*/*.h tests/second_device/*.cpp)
 
 # Without an NVIDIA driver, torch without CUDA: a tenth of the download. A machine that tells pip where to find
 # packages is left to it.

@@ -107,7 +107,7 @@ class Describer:
         """
         device = self.network.device if self._backend is ops else torch.device("cpu")
         # One clip at a time fills no GPU: there batches are filled across videos.
-        least = self.options.features.batch_clips if device.type == "cuda" else 1
+        least = self.options.features.batch_clips if device.type != "cpu" else 1
         drafts: dict[str, _Draft] = {}
         digests: dict[str, str] = {}
         try:

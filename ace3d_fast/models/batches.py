@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -57,9 +58,7 @@ class Batches:
             if result is None:
                 # Outside the handler: the exception held on to the tensors of the attempt.
                 if len(batch) == 1:
-                    wanted = f"for one item of the batches of {kind}"
-                    todo = "use smaller clips, or device cpu"
-                    raise Ace3dError(expected("run", "memory", wanted, "less", todo))
+                    raise _too_little(f"for one item of the batches of {kind}")
                 self.most[kind] = (len(batch) + 1) // 2
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
@@ -74,3 +73,22 @@ def _attempt(call: Callable[[Any], Result], batch: Any) -> tuple[Result] | None:
         return (call(batch),)
     except torch.OutOfMemoryError:
         return None
+
+
+@contextmanager
+def enough_memory(wanted: str) -> Iterator[None]:
+    """Tell of a device that has too little memory for what cannot be halved.
+
+    Raises
+    ------
+    Ace3dError
+        Where ``torch.OutOfMemoryError`` is raised inside.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise _too_little(wanted) from error
+
+
+def _too_little(wanted: str) -> Ace3dError:
+    return Ace3dError(expected("run", "memory", wanted, "less", "use smaller clips, or device cpu"))

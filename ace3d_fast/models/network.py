@@ -14,8 +14,8 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ace3d_fast.errors import InputError, expected
-from ace3d_fast.models.batches import Batches
+from ace3d_fast.errors import Ace3dError, InputError, expected
+from ace3d_fast.models.batches import Batches, enough_memory
 from ace3d_fast.models.grids import GRID, Grid, Pathway, find_layout, to_grid, works_on_last_axis
 from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.names import nearest, plain
@@ -95,7 +95,8 @@ class Network:
         self.device = _device(device)
         self.precision = precision
         self.batches = Batches()
-        self.module = module.eval().to(self.device)
+        with enough_memory("for the network"):
+            self.module = module.eval().to(self.device)
         self.layer = layer
         self.target = target if target is None or isinstance(target, OutputTarget) else as_target(target)
         self.class_names = list(class_names)
@@ -253,10 +254,10 @@ class Network:
     def _check_shapes(self, x: Tensor) -> None:
         size = f"a clip of {x.shape[2]} frames of {x.shape[3]} px"
         try:
-            with torch.no_grad(), self._watch() as seen:
+            with enough_memory("for one clip"), torch.no_grad(), self._watch() as seen:
                 logits = self._logits(x)
                 seen.one()
-        except InputError:
+        except Ace3dError:
             raise
         except Exception as error:  # the network's own code
             fact = f"{type(error).__name__}: {_one_line(error)}"

@@ -1,4 +1,4 @@
-"""Stages of a run on a GPU find what they find on the CPU."""
+"""Stages of a run on a GPU, or the device that stands for one, find what they find on the CPU."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from compared import DEVICE
 from torch import Tensor, nn
 from volumes import smooth_clip
 
@@ -71,7 +72,7 @@ def close(ours: object, right: object) -> None:
 
 def test_labels_are_the_same_and_features_close():
     torch.backends.cudnn.allow_tf32 = False
-    for ours, right in zip(described(network("cuda")), described(network("cpu")), strict=True):
+    for ours, right in zip(described(network(DEVICE)), described(network("cpu")), strict=True):
         if right.dtype == torch.int32:
             assert torch.equal(ours, right)
         else:
@@ -79,7 +80,7 @@ def test_labels_are_the_same_and_features_close():
 
 
 def test_bfloat16_is_near():
-    ours, right = described(network("cuda", precision="bfloat16")), described(network("cuda"))
+    ours, right = described(network(DEVICE, precision="bfloat16")), described(network(DEVICE))
     for near, exact in zip(ours, right, strict=True):
         assert near.dtype == exact.dtype
         torch.testing.assert_close(near.double(), exact.double(), atol=5e-2, rtol=5e-2)
@@ -88,7 +89,7 @@ def test_bfloat16_is_near():
 @pytest.mark.parametrize("fill", ["mean", "blur"])
 def test_regions_shown_alone_and_removed_do_what_they_do_on_the_cpu(fill):
     clip, sets = cut_clip(), [[0], [1, 2], [0, 3], [4]]
-    probes = [Probe(network(device), SIZE[0], fill=fill, batch=3) for device in ("cuda", "cpu")]
+    probes = [Probe(network(device), SIZE[0], fill=fill, batch=3) for device in (DEVICE, "cpu")]
     ours, right = (probe.alone(clip, sets) for probe in probes)
     close(ours.logits, right.logits)
     close(ours.features, right.features)
@@ -97,7 +98,7 @@ def test_regions_shown_alone_and_removed_do_what_they_do_on_the_cpu(fill):
 
 def test_attributions_and_latent_curves_are_those_of_the_cpu():
     torch.backends.cudnn.allow_tf32 = False
-    clip, nets = cut_clip(), [network("cuda"), network("cpu")]
+    clip, nets = cut_clip(), [network(DEVICE), network("cpu")]
     ours, right = (region_attributions(net, clip, 1) for net in nets)
     for name, values in right.items():
         close(ours[name], values)
@@ -109,7 +110,7 @@ def test_attributions_and_latent_curves_are_those_of_the_cpu():
 def test_clusters_are_those_of_the_cpu():
     points = np.random.default_rng(0).normal(size=(3000, 24)).astype(np.float32)
     (found, labels), (expected, right) = (
-        kmeans_on(torch.device(device))(points, 7, 0, 3) for device in ("cuda", "cpu")
+        kmeans_on(torch.device(device))(points, 7, 0, 3) for device in (DEVICE, "cpu")
     )
     close(found, expected)
     assert np.array_equal(labels, right)

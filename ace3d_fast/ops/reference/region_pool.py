@@ -42,8 +42,8 @@ def region_sums(features: Tensor, labels: Tensor, num_regions: int) -> tuple[Ten
 
 
 def _reduce(features: Tensor, maps: Tensor, num_regions: int, reduce: Reduce) -> Tensor:
-    values = features.detach().double().numpy()
-    regions = maps.numpy()
+    values = features.detach().double().cpu().numpy()
+    regions = maps.cpu().numpy()
     for axis in (-3, -2, -1):
         finer = max(values.shape[axis], regions.shape[axis])
         values = values.take(_nearest(values.shape[axis], finer), axis)
@@ -58,9 +58,10 @@ def _reduce(features: Tensor, maps: Tensor, num_regions: int, reduce: Reduce) ->
         if points.size and reduce != "count":
             pooled[clip, region] = _REDUCTIONS[reduce](points, axis=1)
     if reduce == "count":
-        return torch.from_numpy(counts)
+        return torch.from_numpy(counts).to(features.device)
     half = features.dtype in (torch.float16, torch.bfloat16)
-    return torch.from_numpy(pooled).to(torch.float32 if half and reduce == "sum" else features.dtype)
+    dtype = torch.float32 if half and reduce == "sum" else features.dtype
+    return torch.from_numpy(pooled).to(features.device, dtype)
 
 
 def _nearest(size: int, finer: int) -> NDArray[np.int64]:
