@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from small_run import TARGET
 
 from ace3d_fast.api import run_options
@@ -26,6 +28,8 @@ QUICK = EvaluationOptions(
     num_bootstrap=50,
 )
 
+
+TABLES = ("regions", "concepts", "scores", "evaluation")
 
 BREAKS = """
 import os, signal
@@ -82,6 +86,13 @@ def fast_run(planted: PlantedDemo, videos: Path, out: Path, **how: object) -> di
     """Files of a run by name, without those that hold times."""
     run_pipeline(fast_options(videos, planted.weights_path), out, execution=Execution(**how))
     return files_of(out)
+
+
+def assert_same_tables(found: Path, right: Path, names: Sequence[str] = TABLES, atol: float = 1e-4) -> None:
+    """Two runs found the same, but for rounding."""
+    for name in names:
+        ours, theirs = (pd.read_parquet(folder / f"{name}.parquet") for folder in (found, right))
+        pd.testing.assert_frame_equal(ours, theirs, check_exact=False, rtol=1e-3, atol=atol, obj=name)
 
 
 def files_of(run: Path) -> dict[str, bytes]:

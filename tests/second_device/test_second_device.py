@@ -13,7 +13,10 @@ import torch
 
 HERE = Path(__file__).resolve().parent
 TESTS = HERE.parent
-CHECKS = (HERE / "check_far.py", HERE / "check_run.py", TESTS / "cuda" / "test_cuda_run.py")
+CHECKS = (
+    *sorted(HERE.glob("check_*.py")),
+    *(TESTS / "cuda" / name for name in ("check_run.py", "test_cuda_run.py")),
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +31,7 @@ def library(tmp_path_factory) -> Path:
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
-@pytest.mark.parametrize("check", CHECKS, ids=lambda path: path.stem)
-def test_what_is_done_on_a_second_device_is_what_the_cpu_does(library, check):
+def test_what_is_done_on_a_second_device_is_what_the_cpu_does(library):
     environment = {
         **os.environ,
         "ACE3D_SECOND_DEVICE": str(library),
@@ -38,7 +40,7 @@ def test_what_is_done_on_a_second_device_is_what_the_cpu_does(library, check):
     }
     command = [sys.executable, "-m", "pytest", "-p", "far", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = subprocess.run(
-        [*command, str(check)], cwd=TESTS.parent, env=environment, capture_output=True, text=True
+        [*command, *map(str, CHECKS)], cwd=TESTS.parent, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "skipped" not in done.stdout
