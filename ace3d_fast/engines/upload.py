@@ -63,10 +63,11 @@ def filled(blocks: Iterable[Piece], least: int) -> Iterator[list[Piece]]:
 
 
 class Uploader:
-    """Sends frames to ``device`` on a stream of their own, from pinned memory; for the CPU nothing is done.
+    """Sends frames to ``device``; for the CPU nothing is done.
 
-    Used in the thread that decodes (`ace3d_fast.engines.local.prefetch`), a copy is under way while the GPU
-    works on the block before. A block that finds no room on the GPU is passed on as it is.
+    To a GPU they go on a stream of their own, from pinned memory: used in the thread that decodes
+    (`ace3d_fast.engines.local.prefetch`), a copy is under way while the GPU works on the block before.
+    A block that finds no room there is passed on as it is.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -75,16 +76,17 @@ class Uploader:
 
     def __call__(self, clips: Sequence[Clip]) -> Block:
         """One block."""
-        if self._stream is None:
+        if self.device.type == "cpu":
             return Block(clips)
-        pinned = torch.stack([clip.frames for clip in clips]).pin_memory()
+        frames = torch.stack([clip.frames for clip in clips])
         try:
+            if self._stream is None:
+                return Block(clips, frames.to(self.device))
             with torch.cuda.stream(self._stream):
-                frames = pinned.to(self.device, non_blocking=True)
-                copied = self._stream.record_event()
+                there = frames.pin_memory().to(self.device, non_blocking=True)
+                return Block(clips, there, self._stream.record_event())
         except torch.OutOfMemoryError:
             return Block(clips)
-        return Block(clips, frames, copied)
 
 
 def uploaded(blocks: Iterable[Sequence[Clip]], device: torch.device) -> Iterator[Block]:

@@ -29,7 +29,6 @@ def check_tensor(
     *,
     dims: Sequence[str],
     dtypes: Sequence[torch.dtype],
-    cpu: bool = True,
 ) -> None:
     """Refuse ``tensor`` unless it has the axes ``dims`` and one of ``dtypes``."""
     axes = f"of shape ({', '.join(dims)})"
@@ -46,10 +45,6 @@ def check_tensor(
     if tensor.layout != torch.strided:
         layout = str(tensor.layout).removeprefix("torch.")
         raise InputError(expected(where, name, "as a dense tensor", layout, "convert it with .to_dense()"))
-    if cpu and tensor.device.type not in ("cpu", "meta"):
-        raise InputError(
-            expected(where, name, "on the CPU", f"device {tensor.device}", "move it with .cpu()")
-        )
 
 
 def check_volume(where: str, name: str, tensor: Tensor) -> None:

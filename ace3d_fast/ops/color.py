@@ -37,7 +37,7 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     if not isinstance(rgb, Tensor) or rgb.ndim == 0 or rgb.shape[-1] != 3:
         fact = f"shape {tuple(rgb.shape)}" if isinstance(rgb, Tensor) else type(rgb).__name__
         raise InputError(expected("rgb_to_lab", "rgb", "a tensor of shape (..., 3)", fact))
-    check_tensor("rgb_to_lab", "rgb", rgb, dims=["*"] * (rgb.ndim - 1) + ["3"], dtypes=_DTYPES, cpu=False)
+    check_tensor("rgb_to_lab", "rgb", rgb, dims=["*"] * (rgb.ndim - 1) + ["3"], dtypes=_DTYPES)
     lab: Tensor = torch.ops.ace3d.rgb_to_lab(rgb.contiguous())
     return lab
 
@@ -64,7 +64,7 @@ def clips_to_lab(frames: Tensor, *, stretch: bool = True) -> Tensor:
         Another shape or type.
     """
     dims = ("N", "T", "H", "W", "3")
-    check_tensor("clips_to_lab", "frames", frames, dims=dims, dtypes=(torch.uint8,), cpu=False)
+    check_tensor("clips_to_lab", "frames", frames, dims=dims, dtypes=(torch.uint8,))
     check_volume("clips_to_lab", "frames", frames[..., 0])
     check_flag("clips_to_lab", "stretch", stretch)
     lab: Tensor = torch.ops.ace3d.clips_to_lab(frames.contiguous(), stretch)

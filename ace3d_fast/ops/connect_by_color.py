@@ -44,7 +44,7 @@ def connect_by_color(labels: Tensor, colors: Tensor, min_sizes: Sequence[int]) -
     """
     where = "connect_by_color"
     num_maps = check_maps(where, labels)
-    check_tensor(where, "colors", colors, dims=("N", "T", "H", "W", "C"), dtypes=(torch.uint8,), cpu=False)
+    check_tensor(where, "colors", colors, dims=("N", "T", "H", "W", "C"), dtypes=(torch.uint8,))
     check_beside(where, "colors", colors, labels)
     if (colors.shape[0], *colors.shape[1:4]) != (labels.shape[0], *labels.shape[2:]):
         fact = f"labels {tuple(labels.shape)} and colors {tuple(colors.shape)}"

@@ -70,7 +70,7 @@ def enforce_connectivity_(
 
 def check_maps(where: str, labels: Tensor) -> int:
     """Refuse ``labels`` unless they are (N, S, T, H, W) int32 with S of at least 1; returns S."""
-    check_tensor(where, "labels", labels, dims=("N", "S", "T", "H", "W"), dtypes=(torch.int32,), cpu=False)
+    check_tensor(where, "labels", labels, dims=("N", "S", "T", "H", "W"), dtypes=(torch.int32,))
     check_volume(where, "labels", labels)
     if labels.shape[1] < 1:
         raise InputError(expected(where, "labels", "with at least one map", f"shape {tuple(labels.shape)}"))

@@ -37,8 +37,8 @@ class KmeansRuns:
 
 def _check_points(where: str, points: Tensor, centers: Tensor, *, least: int = 0) -> None:
     """Refuse what is no points (N, C) and centres (B, K, C) side by side, or fewer than ``least`` points."""
-    check_tensor(where, "points", points, dims=("N", "C"), dtypes=(torch.float32,), cpu=False)
-    check_tensor(where, "centers", centers, dims=("B", "K", "C"), dtypes=(torch.float32,), cpu=False)
+    check_tensor(where, "points", points, dims=("N", "C"), dtypes=(torch.float32,))
+    check_tensor(where, "centers", centers, dims=("B", "K", "C"), dtypes=(torch.float32,))
     if points.shape[1] != centers.shape[2]:
         wanted = f"of {points.shape[1]} channels, as the points"
         raise InputError(expected(where, "centers", wanted, f"shape {tuple(centers.shape)}"))

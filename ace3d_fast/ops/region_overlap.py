@@ -45,7 +45,7 @@ def region_overlap(a: Tensor, b: Tensor, num_a: int, num_b: int) -> Tensor:
     """
     where = "region_overlap"
     for name, labels in (("a", a), ("b", b)):
-        check_tensor(where, name, labels, dims=("N", "T", "H", "W"), dtypes=(torch.int32,), cpu=False)
+        check_tensor(where, name, labels, dims=("N", "T", "H", "W"), dtypes=(torch.int32,))
     if a.shape != b.shape:
         raise InputError(expected(where, "b", f"of shape {tuple(a.shape)}, as a", f"shape {tuple(b.shape)}"))
     check_beside(where, "b", b, a)

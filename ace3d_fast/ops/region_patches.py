@@ -83,10 +83,10 @@ def region_patches(
     >>> patches.shape, bool((patches == 1).all())  # the white corner, enlarged
     (torch.Size([1, 3, 2, 8, 8]), True)
     """
-    check_tensor(WHERE, "frames", frames, dims=("T", "H", "W", "3"), dtypes=(torch.uint8,), cpu=False)
+    check_tensor(WHERE, "frames", frames, dims=("T", "H", "W", "3"), dtypes=(torch.uint8,))
     if isinstance(labels, Tensor) and labels.ndim == 3:
         labels = labels.unsqueeze(0)
-    check_tensor(WHERE, "labels", labels, dims=("S", "T", "H", "W"), dtypes=(torch.int32,), cpu=False)
+    check_tensor(WHERE, "labels", labels, dims=("S", "T", "H", "W"), dtypes=(torch.int32,))
     check_volume(WHERE, "labels", labels)
     if labels.shape[1:] != frames.shape[:3]:
         wanted = f"of the shape {tuple(frames.shape[:3])} of the frames"

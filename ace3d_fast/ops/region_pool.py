@@ -110,10 +110,10 @@ def region_sums(features: Tensor, labels: Tensor, num_regions: int) -> tuple[Ten
 def _check(features: Tensor, labels: Tensor, num_regions: int | Sequence[int]) -> tuple[Tensor, list[int]]:
     """Labels as (N, S, T, H, W), contiguous, and the number of regions of each map (or one for all)."""
     where = "region_pool"
-    check_tensor(where, "features", features, dims=("N", "C", "T'", "H'", "W'"), dtypes=_DTYPES, cpu=False)
+    check_tensor(where, "features", features, dims=("N", "C", "T'", "H'", "W'"), dtypes=_DTYPES)
     if isinstance(labels, Tensor) and labels.ndim == 4:
         labels = labels.unsqueeze(1)
-    check_tensor(where, "labels", labels, dims=("N", "S", "T", "H", "W"), dtypes=(torch.int32,), cpu=False)
+    check_tensor(where, "labels", labels, dims=("N", "S", "T", "H", "W"), dtypes=(torch.int32,))
     for name, tensor in (("features", features), ("labels", labels)):
         check_volume(where, name, tensor)
     if labels.shape[0] != features.shape[0]:

@@ -77,7 +77,7 @@ def segment_clips(
     set()
     """
     where = "segment_clips"
-    check_tensor(where, "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,), cpu=False)
+    check_tensor(where, "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,))
     shape = frames.shape[1:4]
     check_volume(where, "frames", frames[..., 0])
     counts = check_counts(where, "num_regions", num_regions, least=1)

@@ -107,7 +107,7 @@ def slic3d(
             )
     options = (compactness, num_iterations, distances, exact, adapt_compactness)
     if mask is not None:
-        check_tensor("slic3d", "mask", mask, dims=("N", "T", "H", "W"), dtypes=(torch.bool,), cpu=False)
+        check_tensor("slic3d", "mask", mask, dims=("N", "T", "H", "W"), dtypes=(torch.bool,))
         if mask.shape != (volume.shape[0], *shape):
             raise InputError(expected("slic3d", "mask", "of the volume's shape", f"{tuple(mask.shape)}"))
         check_beside("slic3d", "mask", mask, volume)
@@ -196,7 +196,7 @@ def slic3d_frames(
         Another shape or type, or an option out of range.
     """
     where = "slic3d_frames"
-    check_tensor(where, "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,), cpu=False)
+    check_tensor(where, "frames", frames, dims=("N", "T", "H", "W", "3"), dtypes=(torch.uint8,))
     check_volume(where, "frames", frames[..., 0])
     distances = check_options(where, frames, compactness, num_iterations, spacing)
     counts = check_counts(where, "num_regions", num_regions, least=1)

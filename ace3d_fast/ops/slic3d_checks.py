@@ -30,9 +30,9 @@ def check_slic_volume(where: str, volume: Tensor) -> Tensor:
 
     What lies on a GPU is not looked at: that would wait for it.
     """
-    on_cpu = not isinstance(volume, Tensor) or volume.device.type != "cuda"
+    on_cpu = not isinstance(volume, Tensor) or volume.device.type in ("cpu", "meta")
     types = [torch.float32, *([torch.float64] if on_cpu else []), torch.float16, torch.bfloat16]
-    check_tensor(where, "volume", volume, dims=("N", "C", "T", "H", "W"), dtypes=types, cpu=on_cpu)
+    check_tensor(where, "volume", volume, dims=("N", "C", "T", "H", "W"), dtypes=types)
     check_volume(where, "volume", volume)
     if not 1 <= volume.shape[1] <= MAX_CHANNELS:
         got = f"shape {tuple(volume.shape)}"
@@ -87,7 +87,7 @@ def check_centers(
     size = (clips.shape[0], 3 + channels)
     for part in centers:
         dims, types = ("N", "K", "3 + C"), (torch.float32, torch.float64)
-        check_tensor(where, "centers", part, dims=dims, dtypes=types, cpu=False)
+        check_tensor(where, "centers", part, dims=dims, dtypes=types)
         check_beside(where, "centers", part, clips)
         if (part.shape[0], part.shape[2]) != size or part.shape[1] < 1:
             wanted = f"of shape ({size[0]}, K, {size[1]}) with K at least 1"

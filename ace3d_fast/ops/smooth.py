@@ -35,7 +35,7 @@ def gaussian_smooth(volume: Tensor, sigma: float | Sequence[float]) -> Tensor:
     """
     where = "gaussian_smooth"
     dims, dtypes = ("N", "C", "T", "H", "W"), (torch.float32, torch.float64)
-    check_tensor(where, "volume", volume, dims=dims, dtypes=dtypes, cpu=False)
+    check_tensor(where, "volume", volume, dims=dims, dtypes=dtypes)
     check_volume(where, "volume", volume)
     widths = _check_sigma(where, sigma)
     smoothed: Tensor = torch.ops.ace3d.gaussian_smooth(volume.contiguous(), list(widths))
@@ -64,7 +64,7 @@ def smooth_lab(frames: Tensor, sigma: float | Sequence[float], *, stretch: bool 
         Another shape or type, or a sigma that is negative or too wide.
     """
     dims = ("N", "T", "H", "W", "3")
-    check_tensor("smooth_lab", "frames", frames, dims=dims, dtypes=(torch.uint8,), cpu=False)
+    check_tensor("smooth_lab", "frames", frames, dims=dims, dtypes=(torch.uint8,))
     check_volume("smooth_lab", "frames", frames[..., 0])
     check_flag("smooth_lab", "stretch", stretch)
     widths = _check_sigma("smooth_lab", sigma)

@@ -29,7 +29,7 @@ def test_a_block_that_finds_no_room_is_left_to_the_cpu(monkeypatch):
     def no_room(*_arguments, **_options):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(torch.cuda, "Stream", lambda _device: None)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _device: object())
     monkeypatch.setattr(torch.cuda, "stream", no_room)
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
     clip = Clip(VIDEO, 0, 0.0, torch.zeros(1, 2, 2, 3, dtype=torch.uint8))
