@@ -43,7 +43,7 @@ def significant(value: Any, digits: int = 3) -> str:
 
 def percent(value: Any) -> str:
     """``0.437`` as ``44 %``."""
-    return f"{100 * float(value):.0f} %" if is_known(value) else MISSING
+    return f"{_write(100 * float(value), '.0f')} %" if is_known(value) else MISSING
 
 
 def probability(value: Any) -> str:

@@ -62,7 +62,7 @@ def bench(
     """
     pixel_mean, pixel_std = options.parse_numbers("--mean", mean), options.parse_numbers("--std", std)
 
-    from ace3d_fast.cli.console import output, show_progress
+    from ace3d_fast.cli.console import output, say, show_progress
     from ace3d_fast.comparison import compare_backends
 
     with ExitStack() as stack:
@@ -86,7 +86,7 @@ def bench(
             std=pixel_std,
         )
     console = output()
-    console.print(f"{found.num_videos} videos, one thread; agreement of both backends: {_checks(found)}")
+    say(console, f"{found.num_videos} videos, one thread; agreement of both backends: {_checks(found)}")
     console.print(_table(found))
     if json_file is not None:
         partial = json_file.with_name(f".{json_file.name}.partial")
@@ -109,9 +109,9 @@ def _checks(found: Comparison) -> str:
 
 def _table(found: Comparison) -> Table:
     """Seconds and ratio of each stage; stages that only one backend has show a dash."""
-    from rich.table import Table
+    from ace3d_fast.cli.console import new_table
 
-    table = Table()
+    table = new_table()
     table.add_column("stage")
     for name in ("native", "reference", "ratio"):
         table.add_column(name, justify="right")

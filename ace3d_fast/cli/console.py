@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.table import Table
 
 if TYPE_CHECKING:
     from ace3d_fast.types import Progress
@@ -80,3 +81,13 @@ def output() -> Console:
     """Where results are printed."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
+def new_table(title: str | None = None) -> Table:
+    """A table without a frame: eight columns of a run fit a terminal of 80."""
+    return Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+
+
+def say(console: Console, text: str) -> None:
+    """Print a sentence: wrapped between words on a terminal, in one line elsewhere."""
+    console.print(text, markup=False, soft_wrap=not console.is_terminal)

@@ -34,7 +34,7 @@ def demo(
     Example: ace3d-fast demo --out runs/demo
     """
     from ace3d_fast.api import explain
-    from ace3d_fast.cli.console import output, show_progress
+    from ace3d_fast.cli.console import output, say, show_progress
     from ace3d_fast.cli.results import print_results
     from ace3d_fast.config import check_seed
     from ace3d_fast.video.planted import CLASSES
@@ -54,9 +54,9 @@ def demo(
             seed=seed,
             progress=progress,
         )
-    console.print(f"A network trained on planted videos classifies {percent(accuracy)} of new ones rightly.")
+    say(console, f"A network trained on planted videos classifies {percent(accuracy)} of new ones rightly.")
     print_results(found, console)
-    console.print(_truth(found, out / "videos"), soft_wrap=True)
+    say(console, _truth(found, out / "videos"))
 
 
 def _truth(run: RunFolder, videos: Path) -> str:

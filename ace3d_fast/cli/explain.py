@@ -66,15 +66,15 @@ def explain(
 def _table(found: VideoExplanation) -> Table:
     """A row for each concept: how long it is there, its mean effect, and where it is strongest."""
     from rich.markup import escape
-    from rich.table import Table
 
+    from ace3d_fast.cli.console import new_table
     from ace3d_fast.cli.results import STYLES
     from ace3d_fast.new_video.page import EFFECT_NAMES, clock
     from ace3d_fast.words import count, signed
 
     clips = count(found.num_clips, "clip")
     title = f"{clips}, {clock(found.num_seconds)}: {EFFECT_NAMES[found.totals.effect]}"
-    table = Table(title=title, title_justify="left")
+    table = new_table(title)
     for name in ("concept", "status", "found for", "mean", "most", "at"):
         table.add_column(name, justify="left" if name in ("concept", "status") else "right")
     for concept in found.totals.concepts:

@@ -32,9 +32,8 @@ def layers(
 
     Example: ace3d-fast layers pytorchvideo:x3d_xs
     """
-    from rich.table import Table
 
-    from ace3d_fast.cli.console import output
+    from ace3d_fast.cli.console import new_table, output, say
     from ace3d_fast.models.layers import default_layer, list_layers
     from ace3d_fast.models.load import load_module
 
@@ -44,7 +43,7 @@ def layers(
     found = list_layers(loaded.module, clip, everything=everything)
     chosen = _first_choice(loaded.entry.layers, default_layer(found))
     sound = [layer for layer in found if everything or (layer.is_bottleneck and layer.explainable)]
-    table = Table()
+    table = new_table()
     for name in ("layer", "channels"):
         table.add_column(name, overflow="fold")
     for name in (f"grid T {TIMES} H {TIMES} W", "sees frames", "sees px"):
@@ -61,7 +60,7 @@ def layers(
             layer.note,
         )
     console = output()
-    console.print(f"{model}: a clip of {clip[0]} frames of {clip[1]} px", markup=False, soft_wrap=True)
+    say(console, f"{model}: a clip of {clip[0]} frames of {clip[1]} px")
     console.print(table)
 
 

@@ -38,7 +38,7 @@ def planted(
 
     Example: ace3d-fast planted --quick --out runs/planted
     """
-    from ace3d_fast.cli.console import output, show_progress
+    from ace3d_fast.cli.console import output, say, show_progress
     from ace3d_fast.planted_benchmark.run import run_benchmark
     from ace3d_fast.planted_benchmark.settings import FULL, QUICK
 
@@ -54,7 +54,7 @@ def planted(
     console = output()
     console.print(_table(found.figures))
     for note in found.notes:
-        console.print(note, soft_wrap=True, markup=False)
+        say(console, note)
     seconds = f"{found.wall_seconds:.0f} s, {found.cpu_seconds:.0f} s of processor time"
     console.print(f"{len(settings.seeds)} networks in {seconds}")
     if out is not None:
@@ -91,9 +91,9 @@ def _check_out(out: Path, settings: Settings) -> None:
 
 
 def _table(figures: list[Figure]) -> Table:
-    from rich.table import Table
+    from ace3d_fast.cli.console import new_table
 
-    table = Table()
+    table = new_table()
     for name in ("measured", "of", "value", "95 % interval", "bar", "", "over"):
         table.add_column(name, justify="right" if name == "value" else "left")
     for row in figures:

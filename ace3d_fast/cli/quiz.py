@@ -31,7 +31,7 @@ def quiz(
 
     Example: ace3d-fast quiz runs/tennis --score ann.json --score bob.json
     """
-    from ace3d_fast.cli.console import output
+    from ace3d_fast.cli.console import output, say
     from ace3d_fast.quiz import score_answers, write_quiz
 
     console = output()
@@ -45,16 +45,15 @@ def quiz(
     console.print(_table(found))
     for row in found.names.to_dict("records"):
         text = f"Concept {row['concept']}: “{row['name']}” ({percent(row['share'])} of {row['num_people']})"
-        console.print(text, soft_wrap=True, markup=False)
+        say(console, text)
 
 
 def _table(found: QuizScores) -> Table:
-    from rich.table import Table
-
+    from ace3d_fast.cli.console import new_table
     from ace3d_fast.report.facts import concept_name, rows_of
     from ace3d_fast.words import decimal, probability
 
-    table = Table()
+    table = new_table()
     for name in ("question", "of", "right", "accuracy", "95 %", "chance", "p"):
         table.add_column(name, justify="left" if name in ("question", "of") else "right")
     for row in rows_of(found.scores):

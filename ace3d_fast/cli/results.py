@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from ace3d_fast.cli.console import new_table, say
 from ace3d_fast.report.facts import concept_name, headline, rows_of, verdict
 from ace3d_fast.store import RunFolder
 from ace3d_fast.words import decimal, megabytes, percent, probability, seconds
@@ -22,14 +22,14 @@ STYLES = {"accepted": "green", "not_significant": "default", "context": "yellow"
 def print_results(run: RunFolder, console: Console) -> None:
     """Print the verdict, the concepts, what was skipped, and where the report is."""
     summary, found, ranks = run.summary, verdict(run), headline(run)
-    console.print(escape(f"{found.network} {found.concepts}"), soft_wrap=True)
-    table = Table()
+    say(console, f"{found.network} {found.concepts}")
+    table = new_table()
     table.add_column("concept")
-    table.add_column("status")
+    table.add_column("status", no_wrap=True)
     for name in (ranks.label.lower(), "retention", ranks.test, "CAV accuracy", "videos"):
-        table.add_column(name, justify="right")
-    table.add_column("why not")
-    for row in rows_of(run.concepts):
+        table.add_column(name, justify="right", overflow="fold")
+    rows = rows_of(run.concepts)
+    for row in rows:
         table.add_row(
             concept_name(row["concept"]),
             f"[{STYLES[row['status']]}]{row['status'].replace('_', ' ')}[/]",
@@ -38,14 +38,17 @@ def print_results(run: RunFolder, console: Console) -> None:
             probability(row[f"{ranks.test}_value"]),
             percent(row["cav_accuracy"]),
             str(row["num_videos"]),
-            escape(str(row["reason"] or "")),
         )
     console.print(table)
+    console.print()
+    for row in rows:
+        if row["reason"]:
+            say(console, f"{concept_name(row['concept'])}: {row['reason']}")
     for warning in summary["warnings"]:
-        console.print(escape(f"warning: {warning}"), soft_wrap=True)
+        say(console, f"warning: {warning}")
     for skipped in summary["skipped"]:
-        console.print(escape(f"skipped: {skipped['video']}: {skipped['reason']}"), soft_wrap=True)
-    console.print(escape(_cost(run)), soft_wrap=True)
+        say(console, f"skipped: {skipped['video']}: {skipped['reason']}")
+    say(console, _cost(run))
     console.print(escape(f"report: {run.report_path}"), soft_wrap=True)
 
 
@@ -61,7 +64,7 @@ def print_estimate(plan: RunEstimate, out: Path, console: Console) -> None:
     """Print what a run would do, and about what it would take."""
     options = plan.options
     console.print(f"[bold]Plan[/] for {escape(str(out))}; nothing is written.", soft_wrap=True)
-    table = Table()
+    table = new_table()
     for name in ("class", "videos", "clips"):
         table.add_column(name, justify="left" if name == "class" else "right")
     labels = sorted(set(plan.videos["label"]), key=lambda label: (label != options.target_class, label))
@@ -71,18 +74,15 @@ def print_estimate(plan: RunEstimate, out: Path, console: Console) -> None:
         table.add_row(escape(label) + mark, str(len(mine)), f"{int(mine['num_clips'].sum()):,}")
     console.print(table)
     for name, reason in plan.skipped:
-        console.print(escape(f"would be skipped: {name}: {reason}"), soft_wrap=True)
+        say(console, f"would be skipped: {name}: {reason}")
     sampling = options.sampling
     clip = f"{sampling.num_frames} frames at {sampling.fps:g} a second, {sampling.crop_px} px"
-    console.print(escape(f"network: {options.model} at {options.layer}, {options.device}; clips of {clip}"))
-    console.print(f"videos: {plan.split}; lowest attainable p {plan.lowest_p:.3g}")
+    say(console, f"network: {options.model} at {options.layer}, {options.device}; clips of {clip}")
+    say(console, f"videos: {plan.split}; lowest attainable p {plan.lowest_p:.3g}")
     guess = "" if options.concepts.num_clusters else " (a guess: the run finds the number)"
-    console.print(
-        f"about {plan.num_regions:,} regions, {plan.num_concepts} clusters{guess}, "
-        f"{plan.num_forwards:,} forwards",
-        soft_wrap=True,
-    )
-    cost = Table()
+    size = f"about {plan.num_regions:,} regions, {plan.num_concepts} clusters{guess}"
+    say(console, f"{size}, {plan.num_forwards:,} forwards")
+    cost = new_table()
     cost.add_column("stage")
     cost.add_column("about", justify="right")
     for name, spent in plan.seconds.items():
@@ -92,4 +92,4 @@ def print_estimate(plan: RunEstimate, out: Path, console: Console) -> None:
     cost.add_row("memory", megabytes(plan.memory_bytes), style="bold")
     cost.add_row("disk", megabytes(plan.disk_bytes), style="bold")
     console.print(cost)
-    console.print("Time within a factor of 3, disk of 1.5: one clip of this input was timed on this machine.")
+    say(console, "Time within a factor of 3, disk of 1.5: one clip of this input was timed on this machine.")

@@ -97,6 +97,12 @@ def change_interval(row: dict[str, Any]) -> str:
     return f"{text} *" if is_known(low) and is_known(high) and (low > 0 or high < 0) else text
 
 
+def count_changes(found: RunComparison) -> list[tuple[str, int]]:
+    """How many concepts are accepted in both runs, in one, in neither."""
+    counts = {name: int((found.pairs["change"] == name).sum()) for name in CHANGES}
+    return [(CHANGES[name], number) for name, number in counts.items() if number]
+
+
 def explain_change(found: RunComparison) -> str:
     """What the column of changes holds, in a sentence or two."""
     name = SCORES[found.score]
@@ -129,7 +135,6 @@ def _write_html(found: RunComparison, path: Path) -> Path:
                 change_interval({str(key): value for key, value in row.items()}),
             )
         )
-    counts = {name: int((found.pairs["change"] == name).sum()) for name in CHANGES}
     return write_page(
         path,
         FOLDER / "compare.html",
@@ -138,7 +143,7 @@ def _write_html(found: RunComparison, path: Path) -> Path:
         with_plotly=True,
         runs=[_facts(found.a, "A"), _facts(found.b, "B")],
         rows=rows,
-        counts=[(CHANGES[name], number) for name, number in counts.items() if number],
+        counts=count_changes(found),
         method=METHODS[found.method],
         least=found.least_similarity,
         num_videos=found.num_videos,

@@ -71,7 +71,7 @@ def _judge(
         return "rejected", "no member in the videos that fit its direction"
     retention = float(row["retention"])
     if scores.retention_gate and not retention >= scores.min_retention:
-        left = "nothing" if math.isnan(retention) else percent(retention)
+        left = percent(retention) if retention > 0 else "nothing"
         needed = f"needs {percent(scores.min_retention)}"
         return "context", f"{left} of its feature is left when its regions stand alone, {needed}"
     accuracy, accuracy_p = float(row["cav_accuracy"]), float(row["cav_accuracy_p"])

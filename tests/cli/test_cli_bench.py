@@ -35,7 +35,7 @@ def invoke(*arguments):
 def test_the_table_holds_seconds_and_ratios(calls):
     result = invoke()
     assert result.exit_code == 0
-    rows = [line.split("│")[1:-1] for line in result.stdout.splitlines() if line.startswith("│")]
+    rows = [line.split("│") for line in result.stdout.splitlines() if "│" in line]
     assert [[cell.strip() for cell in row] for row in rows] == [
         ["segment", "2.00 s", "50.00 s", "25.0"],
         ["patch", "\N{EN DASH}", "30.00 s", "\N{EN DASH}"],

@@ -36,7 +36,7 @@ def rows(tmp_path):
         command = ["layers", f"{tmp_path / 'net.py'}:net", "--clip-frames", "4", "--size", "16", *options]
         result = CliRunner().invoke(app, command, catch_exceptions=False)
         assert result.exit_code == 0
-        cells = [line.split("│")[1:-1] for line in result.stdout.splitlines() if line.startswith("│")]
+        cells = [line.split("│") for line in result.stdout.splitlines() if "│" in line]
         return {row[0].strip(" →"): [cell.strip() for cell in row] for row in cells}
 
     return table
