@@ -124,10 +124,13 @@ def _height(totals: Totals) -> int:
 
 
 def timeline_figure(totals: Totals, learned: LearnedConcepts) -> dict[str, Any]:
-    """Heat strips, one for each concept, below the probability of the class."""
+    """Heat strips, one for each concept, below the probability of the class.
+
+    Colours reach at least to the largest region effect of the run: little stays pale.
+    """
     effects, areas = totals.effects.means, totals.areas.means
-    known = np.isfinite(effects)
-    limit = float(np.abs(effects[known]).max()) if known.any() else 1.0
+    sizes = np.abs([*effects.flat, *learned.table["region_effect"].to_numpy(dtype=float)])
+    limit = float(np.nanmax(sizes, initial=1e-9))
     edges = [0.0, *np.round(totals.effects.ends_seconds, 3).tolist()]
     probability = _plain(totals.probability.means)[0]
     target = _plotly_text(learned.options.target_class)
@@ -138,8 +141,8 @@ def timeline_figure(totals: Totals, learned: LearnedConcepts) -> dict[str, Any]:
         "y": names,
         "z": _plain(effects),
         "customdata": _plain(areas),
-        "zmin": -max(limit, 1e-9),
-        "zmax": max(limit, 1e-9),
+        "zmin": -limit,
+        "zmax": limit,
         "colorscale": [[0, "#2166ac"], [0.5, "rgba(150,150,150,0.12)"], [1, "#c2410c"]],
         "ygap": 3,
         "hoverongaps": False,

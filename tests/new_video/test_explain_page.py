@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 from browser import DESK, PHONE, fits_the_width, opened, serious_faults, until
 from small_run import TARGET
 
 from ace3d_fast import RunFolder, explain_video
 from ace3d_fast.names import write_names
+from ace3d_fast.new_video.learned import LearnedConcepts
+from ace3d_fast.new_video.page import timeline_figure
+from ace3d_fast.new_video.totals import Totals
 
 
 @pytest.fixture
@@ -54,6 +58,18 @@ def test_a_click_on_the_timeline_shows_that_moment(browser, path):
         assert page.evaluate(SECONDS) == pytest.approx(0.75 * 17, abs=0.3)
         assert page.evaluate("document.getElementById('player').paused")
         until(page, "document.querySelector('.chart').layout.shapes?.[0]?.x0 > 12")
+
+
+def test_little_effects_stay_pale(few_run):
+    largest = few_run.concepts["region_effect"].abs().max()
+    learned = LearnedConcepts.of(few_run)
+    for value, limit in ((0.01, largest), (-2 * largest, 2 * largest), (np.nan, largest)):
+        totals = Totals({0: "accepted"}, "logit_drop")
+        totals.effects.add(np.array([value], np.float32), 2.0)
+        totals.areas.add(np.array([0.5], np.float32), 2.0)
+        totals.probability.add(np.array([0.5], np.float32), 2.0)
+        heat = timeline_figure(totals, learned)["data"][0]
+        assert (heat["zmin"], heat["zmax"]) == pytest.approx((-limit, limit))
 
 
 def test_a_moment_of_the_table_is_a_button(browser, path):
