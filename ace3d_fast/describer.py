@@ -20,7 +20,7 @@ from ace3d_fast import __version__, ops
 from ace3d_fast.config import RunOptions
 from ace3d_fast.engines.local import prefetch
 from ace3d_fast.engines.upload import Block, Ended, Uploader, filled
-from ace3d_fast.errors import Ace3dError, InputError, VideoError, expected
+from ace3d_fast.errors import Ace3dError, InputError, VideoError, expected, kind_and_line
 from ace3d_fast.memory import release_memory
 from ace3d_fast.models.load import digest
 from ace3d_fast.models.network import Network
@@ -166,8 +166,7 @@ class Describer:
                 raise
             names = sorted({block.clips[0].video.id for block in blocks})
             first, last = blocks[0].clips[0].index, blocks[-1].clips[-1].index
-            reason = (str(error).strip().splitlines() or [""])[0]
-            fact = f"{type(error).__name__}: {reason} on clips {first} to {last} of {', '.join(names)}"
+            fact = f"{kind_and_line(error)} on clips {first} to {last} of {', '.join(names)}"
             raise InputError(
                 expected("run", "the network", "to take every clip", fact, "leave that video out")
             ) from error

@@ -19,6 +19,17 @@ class RunFolderError(InputError):
     """An output folder that is unreadable, incomplete or holds another configuration."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an exception says, cut after its first line; where it says nothing, of which kind it is."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def kind_and_line(error: BaseException) -> str:
+    """``<kind>: <first line>``, for exceptions of other people's code."""
+    kind, line = type(error).__name__, first_line(error)
+    return kind if line == kind else f"{kind}: {line}"
+
+
 def expected(where: str, name: str, requirement: str, fact: object, todo: str = "") -> str:
     """Word a message: ``<where>: expected <name> <requirement>, got <fact>[; <todo>]``."""
     message = f"{where}: expected {name} {requirement}, got {fact}"

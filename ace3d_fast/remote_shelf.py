@@ -12,7 +12,7 @@ from pathlib import Path
 
 import fsspec
 
-from ace3d_fast.errors import InputError, RunFolderError, expected
+from ace3d_fast.errors import InputError, RunFolderError, expected, first_line
 from ace3d_fast.shelf import Shelf
 
 
@@ -122,6 +122,6 @@ class RemoteShelf(Shelf):
         try:
             yield
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            fact = first_line(error)
             todo = "look at the address and your rights, and start again: finished videos are kept"
-            raise RunFolderError(expected("run", self.url, "to be reachable", reason, todo)) from error
+            raise RunFolderError(expected("run", self.url, "to be reachable", fact, todo)) from error

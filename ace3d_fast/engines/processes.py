@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ace3d_fast.errors import Ace3dError, expected
+from ace3d_fast.errors import Ace3dError, expected, kind_and_line
 
 Recipe = TypeVar("Recipe")
 Task = TypeVar("Task")
@@ -149,5 +149,5 @@ def work(connection: Connection) -> None:
         try:
             pickle.loads(pickle.dumps(error))
         except Exception:
-            error = Ace3dError(f"{type(error).__name__}: {error}")
+            error = Ace3dError(kind_and_line(error))
         connection.send(("error", error))

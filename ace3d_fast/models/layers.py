@@ -11,8 +11,17 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ace3d_fast.errors import InputError, expected
+from ace3d_fast.models.given import MAKE_LOGITS, bare, not_taken
 from ace3d_fast.models.graph import Field, Graph
 from ace3d_fast.models.grids import find_layout, to_grid, works_on_last_axis
+
+# What to know of a layer before explaining it.
+NOTES = {
+    "few cells": "too few of them to tell places apart",
+    "bypassed": "other paths pass the layer by",
+    "linear above": "the gradient is the same for every clip",
+    "short": "a cell sees fewer frames than the clip has: longer motions escape it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +64,15 @@ class LayerInfo:
         return min(self.shape[2:]) >= 3
 
     @property
-    def note(self) -> str:
-        """What to know before explaining this layer; empty where there is nothing."""
-        notes = []
-        if not self.explainable:
-            notes.append("too few cells to tell places apart")
-        if not self.is_bottleneck:
-            notes.append("other paths pass it by")
-        if not self.nonlinear_above:
-            notes.append("linear above: the same gradient for every clip")
-        if self.field_frames is not None and self.field_frames < self.clip_frames:
-            notes.append(f"sees {self.field_frames} of {self.clip_frames} frames: longer motions escape it")
-        return "; ".join(notes)
+    def notes(self) -> tuple[str, ...]:
+        """Those of `NOTES` that hold for this layer."""
+        holds = {
+            "few cells": not self.explainable,
+            "bypassed": not self.is_bottleneck,
+            "linear above": not self.nonlinear_above,
+            "short": self.field_frames is not None and self.field_frames < self.clip_frames,
+        }
+        return tuple(note for note in NOTES if holds[note])
 
 
 def list_layers(
@@ -95,6 +101,7 @@ def list_layers(
         Where the network does not take such a clip.
     """
     num_frames, side = input_shape
+    module = bare(module)
     training = module.training
     module.eval()
     try:
@@ -164,15 +171,13 @@ def _trace(module: nn.Module, num_frames: int, side: int) -> tuple[Runs, Graph]:
         raise
     except Exception:  # reads values, or has a part without meta kernels: run it in earnest
         pass
+    clip = torch.zeros(shape, device=next(iter(state.values())).device)
     try:
-        return _run(module, state, torch.zeros(shape, device=next(iter(state.values())).device))
+        return _run(module, state, clip)
     except InputError:
         raise
     except Exception as error:  # the network's own code
-        reason = (str(error).strip().splitlines() or [""])[0]
-        requirement = f"to take a clip of {num_frames} frames of {side} px"
-        fact = f"{type(error).__name__}: {reason}"
-        raise InputError(expected("list_layers", "the network", requirement, fact)) from error
+        raise not_taken("list_layers", module, clip, error) from error
 
 
 def _run(module: nn.Module, state: Mapping[str, Tensor], x: Tensor) -> tuple[Runs, Graph]:
@@ -204,6 +209,8 @@ def _run(module: nn.Module, state: Mapping[str, Tensor], x: Tensor) -> tuple[Run
             handle.remove()
     if not isinstance(logits, Tensor) or logits.grad_fn is None:
         fact = f"a {type(logits).__name__} without gradient"
-        raise InputError(expected("list_layers", "the output", "to be differentiable logits", fact))
+        raise InputError(
+            expected("list_layers", "the output", "to be differentiable logits", fact, MAKE_LOGITS)
+        )
     inputs = x.view_as(x).grad_fn.next_functions[0][0]  # type: ignore[union-attr]  # x is a leaf
     return {name: run for name, run in runs.items() if count[name] == 1}, Graph(inputs, logits.grad_fn)

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ace3d_fast.errors import InputError, expected
+from ace3d_fast.errors import InputError, expected, kind_and_line
+from ace3d_fast.models.given import bare
 from ace3d_fast.models.names import nearest
 from ace3d_fast.models.registry import ModelEntry, find_entry
 from ace3d_fast.models.transformers_zoo import adapt_transformer
@@ -57,7 +58,7 @@ def load_module(spec: str, weights: str | Path | None = None) -> LoadedModel:
             torch.manual_seed(0)  # a network without weights is the same each time
             module = entry.build()
     else:
-        module = adapt_transformer(_from_factory(spec))
+        module = adapt_transformer(bare(_from_factory(spec)))
     if weights is not None:
         _load_weights(module, _read_weights(Path(weights)), entry, Path(weights))
     return LoadedModel(module.eval(), entry)
@@ -66,7 +67,7 @@ def load_module(spec: str, weights: str | Path | None = None) -> LoadedModel:
 def digest(module: nn.Module) -> str:
     """SHA-256 of the names, shapes and values of a network's weights: the same for the same network."""
     found = hashlib.sha256()
-    for name, values in sorted(module.state_dict().items()):
+    for name, values in sorted(bare(module).state_dict().items()):
         if isinstance(values, Tensor):
             plain = values.detach().cpu().contiguous()
             found.update(f"{name} {plain.dtype} {tuple(plain.shape)}".encode())
@@ -170,8 +171,7 @@ def _run_file(path: Path, what: str) -> dict[str, Any]:
 
 
 def _failure(where: str, requirement: str, error: Exception, todo: str = RUN_IT) -> str:
-    reason = (str(error).strip().splitlines() or ["no more is said"])[0]
-    return expected("load_module", where, requirement, f"{type(error).__name__}: {reason}", todo)
+    return expected("load_module", where, requirement, kind_and_line(error), todo)
 
 
 def _read_weights(path: Path) -> Mapping[str, Tensor]:

@@ -14,8 +14,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ace3d_fast.errors import Ace3dError, InputError, expected
+from ace3d_fast.errors import Ace3dError, InputError, expected, first_line
 from ace3d_fast.models.batches import Batches, enough_memory
+from ace3d_fast.models.given import LOGITS, MAKE_LOGITS, bare, not_taken
 from ace3d_fast.models.grids import GRID, Grid, Pathway, find_layout, to_grid, works_on_last_axis
 from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.names import nearest, plain
@@ -54,7 +55,8 @@ class Network:
     Parameters
     ----------
     module : torch.nn.Module
-        Maps (N, 3, T, H, W) float32 to logits (N, K). Put into evaluation mode and moved to ``device``.
+        Maps (N, 3, T, H, W) float32 to logits (N, K). Put into evaluation mode and moved to ``device``; taken
+        out of ``DataParallel`` and ``torch.compile``.
     layer : str
         Name of a submodule that runs once in a forward and puts out a grid (see `ace3d_fast.models.grids`).
     normalization : Normalization
@@ -95,6 +97,7 @@ class Network:
         self.device = _device(device)
         self.precision = precision
         self.batches = Batches()
+        module = bare(module)
         with enough_memory("for the network"):
             self.module = module.eval().to(self.device)
         self.layer = layer
@@ -188,8 +191,9 @@ class Network:
             if total.requires_grad:
                 gradient = torch.autograd.grad(total, leaf, allow_unused=True)[0]
         if gradient is None:
+            todo = "nothing between them may be detached, nor run under torch.inference_mode()"
             raise InputError(
-                expected("Network", f"layer {self.layer!r}", "to reach the logits", "one that does not")
+                expected("Network", f"layer {self.layer!r}", "to reach the logits", "one that does not", todo)
             )
         outputs = Outputs(logits.detach(), _wide(leaf.detach()), _wide(gradient), seen.pathways)
         return _finite(outputs, self.layer)
@@ -241,18 +245,16 @@ class Network:
                 logits = self.target.scores(logits, len(x))
             logits = _wide(logits) if isinstance(logits, Tensor) else logits
         if not isinstance(logits, Tensor):
-            raise InputError(
-                expected("Network", "the output", "to be logits (N, K)", f"a {type(logits).__name__}")
-            )
+            fact = f"a {type(logits).__name__}"
+            raise InputError(expected("Network", "the output", LOGITS, fact, MAKE_LOGITS))
         if logits.dim() > 2 and logits[0].numel() == logits.shape[1]:
             logits = logits.flatten(1)
         if logits.dim() != 2 or len(logits) != len(x):
             fact = f"shape {tuple(logits.shape)} for {len(x)} clips"
-            raise InputError(expected("Network", "the output", "to be logits (N, K)", fact))
+            raise InputError(expected("Network", "the output", LOGITS, fact, MAKE_LOGITS))
         return logits
 
     def _check_shapes(self, x: Tensor) -> None:
-        size = f"a clip of {x.shape[2]} frames of {x.shape[3]} px"
         try:
             with enough_memory("for one clip"), torch.no_grad(), self._watch() as seen:
                 logits = self._logits(x)
@@ -260,9 +262,7 @@ class Network:
         except Ace3dError:
             raise
         except Exception as error:  # the network's own code
-            fact = f"{type(error).__name__}: {_one_line(error)}"
-            todo = "set --clip-frames and --size to what it was trained on"
-            raise InputError(expected("Network", "the network", f"to take {size}", fact, todo)) from error
+            raise not_taken("Network", self.module, x, error) from error
         if logits.shape[1] != self.num_classes:
             todo = "name them in a labels file, one a line in the order of the outputs"
             fact = f"{self.num_classes} names"
@@ -317,7 +317,7 @@ def _device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise InputError(
-            expected("Network", "device", "to be one that torch can use here", repr(name), _one_line(error))
+            expected("Network", "device", "to be one that torch can use here", repr(name), first_line(error))
         ) from error
     return device
 
@@ -330,7 +330,3 @@ def _finite(outputs: Outputs, layer: str) -> Outputs:
                 expected("Network", f"{name} (layer {layer!r})", "to be finite", fact, "check the weights")
             )
     return outputs
-
-
-def _one_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

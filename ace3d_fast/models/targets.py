@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ace3d_fast.errors import InputError, expected
+from ace3d_fast.errors import InputError, expected, kind_and_line
 from ace3d_fast.models.load import names_in
 from ace3d_fast.models.names import nearest
 
@@ -53,8 +53,7 @@ class OutputTarget:
         try:
             found = self.function(output)
         except Exception as error:  # the user's code
-            reason = (str(error).strip().splitlines() or [""])[0]
-            raise InputError(self._refusal(requirement, f"{type(error).__name__}: {reason}")) from error
+            raise InputError(self._refusal(requirement, kind_and_line(error))) from error
         if not isinstance(found, Tensor):
             raise InputError(self._refusal(requirement, f"a {type(found).__name__}"))
         if tuple(found.shape) not in {(num_clips,), (num_clips, 1)} or not found.is_floating_point():

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from scipy.stats import binomtest
 
-from ace3d_fast.errors import InputError, expected
+from ace3d_fast.errors import InputError, expected, first_line
 from ace3d_fast.quiz.questions import WHERE, Question, Quiz, make_quiz
 from ace3d_fast.store import RunFolder
 
@@ -119,7 +119,7 @@ def _read(run: RunFolder, file: Path) -> tuple[Quiz, list[dict[str, Any]]]:
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
+        reason = (isinstance(error, OSError) and error.strerror) or first_line(error)
         raise InputError(expected(WHERE, str(file), "to be a file of answers", reason, todo)) from error
     about = value.get("quiz") if isinstance(value, dict) else None
     answers = value.get("answers") if isinstance(value, dict) else None

@@ -26,7 +26,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from ace3d_fast.errors import InputError, expected
+from ace3d_fast.errors import InputError, expected, first_line
 from ace3d_fast.regions.shapes import Mask, box_mask, capsule_mask, decode_rle
 
 SUFFIXES = (".npz", ".json", ".mkv", ".mp4")
@@ -90,7 +90,7 @@ def _malformed(path: Path, error: Exception | str) -> InputError:
 def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"none of the name {error}"
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return first_line(error)
 
 
 def _rate(value: Any) -> float | None:
