@@ -40,12 +40,13 @@ def summarize(
         Position among the logits of each explained class.
     split : Split
     facts : mapping
-        ``num_tested``, ``cluster_ami``, ``gradient_cosine``, ``null_saturation`` and, where effects were
-        measured, ``pooled_against_masked``.
+        ``class_names`` in the order of the logits, ``num_tested``, ``cluster_ami``, ``gradient_cosine``,
+        ``null_saturation`` and, where effects were measured, ``pooled_against_masked``.
     skipped : sequence of mapping
         ``video`` and ``reason`` of each video that could not be used.
     """
-    explained = {label: _class_facts(clips, logits, label, index) for label, index in classes.items()}
+    names = facts["class_names"]
+    explained = {label: _class_facts(clips, logits, label, index, names) for label, index in classes.items()}
     mine = explained[options.target_class]
     found: dict[str, Any] = {
         "target_class": options.target_class,
@@ -56,6 +57,8 @@ def summarize(
         "accuracy": mine["accuracy"],
         "target": options.target,
         "probability": mine["probability"],
+        "mistaken_for": mine["mistaken_for"],
+        "mistaken": mine["mistaken"],
         "classes": explained,
         "lowest_p": lowest_p(options.scores.num_permutations),
         "split": _split_name(split),
@@ -67,16 +70,25 @@ def summarize(
 
 
 def _class_facts(
-    clips: pd.DataFrame, logits: NDArray[np.float32], label: str, class_index: int
+    clips: pd.DataFrame,
+    logits: NDArray[np.float32],
+    label: str,
+    class_index: int,
+    class_names: Sequence[str],
 ) -> dict[str, Any]:
-    """How well the network knows one class."""
+    """How well the network knows one class, and for which other one it mistakes it most."""
     mine = (clips["label"] == label).to_numpy()
     probability = softmax(logits[mine].astype(np.float64), axis=1)[:, class_index]
+    votes = np.bincount(logits[mine].argmax(axis=1), minlength=logits.shape[1])
+    votes[class_index] = 0
+    other = int(votes.argmax())
     return {
         "num_videos": int(clips.loc[mine, "video"].nunique()),
         "num_clips": int(mine.sum()),
         "accuracy": float((logits[mine].argmax(axis=1) == class_index).mean()),
         "probability": float(probability.mean()),
+        "mistaken_for": class_names[other] if votes[other] > 0 else None,
+        "mistaken": float(votes[other] / mine.sum()),
     }
 
 
@@ -113,9 +125,12 @@ def _warnings(facts: dict[str, Any], has_effects: bool) -> list[str]:
             f"{advice}"
         )
     if facts["accuracy"] < 0.5:
-        said = "the network recognises the class" if facts["target"] is None else "the target is positive"
-        warnings.append(
-            f"{said} in {percent(facts['accuracy'])} of its clips: "
-            "check normalisation, frame rate and class names before reading the concepts"
-        )
+        said = f"the network recognises the class in {percent(facts['accuracy'])} of its clips"
+        advice = "check normalisation, frame rate and class names"
+        if facts["target"] is not None:
+            said = f"the target is positive in {percent(facts['accuracy'])} of the clips of the class"
+        elif facts["mistaken"] > 0.5:
+            said += f", and says {facts['mistaken_for']} in {percent(facts['mistaken'])}"
+            advice += ", which --labels gives in the order of the logits,"
+        warnings.append(f"{said}: {advice} before reading the concepts")
     return warnings
