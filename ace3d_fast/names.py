@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ace3d_fast.errors import InputError, expected
+from ace3d_fast.text_files import write_text
 
 FILE = "names.json"
 OLD_FILE = "names.old.json"  # names of concepts that a repeated run did not find again
@@ -76,11 +77,7 @@ def check_names(found: Any, run_key: str, where: str) -> dict[int, str]:
 def write_names(folder: Path, run_key: str, names: Mapping[int, str]) -> Path:
     """Write ``names.json`` into ``folder``; it gets its name when it is whole."""
     value = {"run": run_key, "names": {str(concept): names[concept] for concept in sorted(names)}}
-    path = folder / FILE
-    partial = folder / f".{FILE}.partial"
-    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
-    return path
+    return write_text(folder / FILE, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def keep_names(old: Path, new: Path, run_key: str) -> None:

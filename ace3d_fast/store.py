@@ -24,6 +24,7 @@ from safetensors.torch import save_file as save_tensors
 from ace3d_fast.errors import RunFolderError, expected
 from ace3d_fast.names import read_names
 from ace3d_fast.shelf import link_or_copy
+from ace3d_fast.text_files import write_text
 from ace3d_fast.types import Clip, SegmentedClip, Video
 
 SHARD_CLIPS = 16
@@ -195,7 +196,7 @@ class RunFolder:
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write ``value`` to the file ``name``."""
         text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
-        (self.path / name).write_text(text + "\n", encoding="utf-8")
+        write_text(self.path / name, text + "\n")
 
     def write_table(self, table: str, rows: pd.DataFrame) -> None:
         """Write ``table``.parquet."""

@@ -15,6 +15,7 @@ from ace3d_fast.errors import RunFolderError, expected
 from ace3d_fast.remote_shelf import RemoteShelf
 from ace3d_fast.shelf import Shelf
 from ace3d_fast.store import RunFolder
+from ace3d_fast.text_files import as_text
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -50,6 +51,10 @@ class Workplace:
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> RunFolder:
+        for path in (self.out, self.shelf.path):
+            text, todo = as_text(path), "choose another folder"
+            if text != str(path):
+                raise RunFolderError(expected("run", "out", "a path in UTF-8", text, todo))
         try:
             self._lock = lock_folder(self.work)
             self._settle()

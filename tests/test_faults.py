@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -76,6 +77,21 @@ def test_a_video_that_breaks_off_is_left_out_and_named(planted, few_videos, tmp_
     summary = RunFolder.open(tmp_path / "run").summary
     assert [Path(skipped["video"]).name for skipped in summary["skipped"]] == [broken.name]
     assert summary["skipped"][0]["reason"].isprintable()
+
+
+def test_a_name_that_is_no_utf8_is_written_with_escapes(planted, few_videos, tmp_path):
+    odd = os.fsdecode(b"odd\xff.mp4")
+    for number, line in enumerate(few_videos.read_text().splitlines()[1:]):
+        path, label = line.split(",")[:2]
+        (tmp_path / "videos" / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "videos" / label / (f"{number}.mp4" if number else odd))
+    run = run_pipeline(fast_options(tmp_path / "videos", planted.weights_path), tmp_path / "run")
+    (name,) = (name for name in run.videos if "odd" in name)
+    assert name.endswith(r"/odd\xff.mp4")
+    assert run.videos[name].path.is_file()
+    assert run.read_clip(name, 0).clip.video.path.name == odd
+    assert name in set(run.regions["video"])
+    assert r"odd\\xff.mp4" in (run.path / "report.html").read_text()
 
 
 def test_a_clock_that_jumps_changes_nothing(planted, few_videos, undisturbed, tmp_path, monkeypatch):

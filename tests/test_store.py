@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import numpy as np
@@ -126,6 +127,14 @@ def test_a_folder_that_cannot_be_replaced_is_refused(tmp_path, monkeypatch):
     with pytest.raises(RunFolderError, match="a mount point"):
         check_out("/proc", {})
     assert check_out("run", {}).name == "run"
+
+
+def test_a_folder_whose_path_is_no_utf8_is_refused(tmp_path):
+    out = tmp_path / os.fsdecode(b"r\xffn")
+    for made in (lambda: Workplace(out), lambda: Workplace(tmp_path / "run", shelf=out)):
+        with pytest.raises(RunFolderError, match=r"a path in UTF-8, got .*r\\xffn; choose another"), made():
+            pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_configuration_is_refused_by_name(tmp_path):

@@ -64,6 +64,7 @@ def bench(
 
     from ace3d_fast.cli.console import output, say, show_progress
     from ace3d_fast.comparison import compare_backends
+    from ace3d_fast.text_files import write_text
 
     with ExitStack() as stack:
         progress = stack.enter_context(show_progress())
@@ -89,9 +90,7 @@ def bench(
     say(console, f"{found.num_videos} videos, one thread; agreement of both backends: {_checks(found)}")
     console.print(_table(found))
     if json_file is not None:
-        partial = json_file.with_name(f".{json_file.name}.partial")
-        partial.write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
-        partial.replace(json_file)
+        write_text(json_file, json.dumps(found.to_dict(), indent=2) + "\n")
         console.print(str(json_file), soft_wrap=True, markup=False)
 
 

@@ -23,6 +23,7 @@ from ace3d_fast.planted_benchmark.case import build_case
 from ace3d_fast.planted_benchmark.figures import Figure, Tables
 from ace3d_fast.planted_benchmark.settings import Settings
 from ace3d_fast.planted_benchmark.table import all_figures
+from ace3d_fast.text_files import write_text
 from ace3d_fast.types import Progress, SilentProgress
 
 Job = Callable[[], dict[str, pd.DataFrame]]
@@ -72,9 +73,7 @@ class Benchmark:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in self.tables.items():
             table.to_parquet(folder / f"{name}.parquet", index=False)
-        path = folder / "planted.json"
-        path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-        return path
+        return write_text(folder / "planted.json", json.dumps(self.to_dict(), indent=2) + "\n")
 
 
 def run_benchmark(

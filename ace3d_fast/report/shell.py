@@ -14,6 +14,8 @@ import plotly.offline
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ace3d_fast.text_files import write_text
+
 FOLDER = Path(__file__).parent
 
 
@@ -29,10 +31,7 @@ def write_page(
 ) -> Path:
     """Write the page of `render_page` to ``path``, which gets its name when the file is whole."""
     page = render_page(template, styles=styles, scripts=scripts, data=data, with_plotly=with_plotly, **values)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
-    return path
+    return write_text(path, page)
 
 
 def render_page(

@@ -12,6 +12,7 @@ from ace3d_fast.report.cards import ConceptCard, concept_cards
 from ace3d_fast.report.facts import concept_name
 from ace3d_fast.report.shell import write_page
 from ace3d_fast.run_comparison.compare import RunComparison
+from ace3d_fast.text_files import write_text
 from ace3d_fast.words import decimal, interval, is_known, percent, signed
 
 FOLDER = Path(__file__).parent
@@ -66,13 +67,10 @@ def write_comparison(found: RunComparison, path: Path) -> Path:
     ending = path.suffix.lower()
     if ending == ".html":
         return _write_html(found, path)
-    partial = path.with_name(f".{path.name}.partial")
     text = found.pairs.to_csv(index=False)
     if ending == ".json":
         text = json.dumps(found.to_dict(), indent=2) + "\n"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-    return path
+    return write_text(path, text)
 
 
 def check_ending(path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ace3d_fast.errors import InputError, expected
+from ace3d_fast.text_files import as_text
 from ace3d_fast.types import Video
 
 RANDOM = "random_discovery"  # label of videos of no class, after a folder of 3D ACE's published code
@@ -38,8 +39,9 @@ def list_videos(paths: Sequence[str | Path], *, follow_links: bool = True) -> li
     -------
     list of Video
         In the order of ``paths``, sorted by name within a folder. Identifiers are unique; a video without
-        a group is its own group. A file that is named twice with one class is listed once. Videos of the
-        random folders have the label ``RANDOM``; copies, of each other or of a class's video, are left out.
+        a group is its own group. Bytes of a name that are no UTF-8 are ``\\xff`` in identifier and class. A
+        file that is named twice with one class is listed once. Videos of the random folders have the label
+        ``RANDOM``; copies, of each other or of a class's video, are left out.
 
     Raises
     ------
@@ -210,6 +212,7 @@ def _list_csv(table: Path) -> Iterator[Video]:
 
 
 def _video(path: Path, name: str, label: str, group: str = "") -> Video:
+    name, label = as_text(name), as_text(label)
     return Video(name, path, label, group or name)
 
 

@@ -1,11 +1,14 @@
 """Progress is shown on a terminal and nowhere else."""
 
+import importlib
 import io
+import sys
 
+import pytest
 from rich.console import Console
 from rich.progress import Progress as Bars
 
-from ace3d_fast.cli import console
+from ace3d_fast.cli import console, main
 from ace3d_fast.cli.console import RichProgress, show_progress
 from ace3d_fast.types import SilentProgress
 
@@ -66,3 +69,26 @@ def test_a_stage_within_another_is_counted_by_itself():
     progress.advance(1)
     progress.finish()
     assert all(task.finished for task in bars.tasks)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("ascii", b"-1.5 - 4 x 8 -> q <= .05 >= ? ?"),
+        ("latin-1", b"-1.5 - 4 \xd7 8 -> q <= .05 >= \xfc ?"),
+        ("utf-8", "\u22121.5 \u2013 4 \xd7 8 \u2192 q \u2264 .05 \u2265 \xfc ?".encode()),
+    ],
+)
+def test_a_terminal_without_utf8_keeps_signs_and_operators(monkeypatch, encoding, said):
+    text = "\u22121.5 \u2013 4 \xd7 8 \u2192 q \u2264 .05 \u2265 \xfc \udcff"
+    written = {name: io.BytesIO() for name in ("stdout", "stderr")}
+    for name, raw in written.items():
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(raw, encoding=encoding, write_through=True))
+
+    def app(**_named):
+        print(text, end="")
+        print(text, end="", file=sys.stderr)
+
+    monkeypatch.setattr(importlib.import_module("ace3d_fast.cli.app"), "app", app)
+    main()
+    assert [raw.getvalue() for raw in written.values()] == [said, said]

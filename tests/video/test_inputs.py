@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,15 @@ def test_a_folder_that_is_itself_a_link_is_taken(tmp_path):
     (tmp_path / "real/waving/own.mp4").write_bytes(b"yy")
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert len(list_videos([tmp_path / "link"], follow_links=False)) == 1
+
+
+def test_odd_bytes_of_names_are_escapes_in_text(tmp_path):
+    file = tmp_path / os.fsdecode(b"videos/d\xe9j\xe0/\xff.mp4")
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"x")
+    (video,) = list_videos([tmp_path / "videos"])
+    assert (video.id, video.label, video.group) == (r"d\xe9j\xe0/\xff.mp4", r"d\xe9j\xe0", video.id)
+    assert video.path.read_bytes() == b"x"
 
 
 @pytest.mark.parametrize("name", ["a\nb.mp4", "<b onload=x>.mp4", "-rf.mp4", "é" * 100 + ".mp4", "a'\".mp4"])
