@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from fast_run import breaking_options, fast_options, fast_run, files_of
+from small_run import TARGET
 
 from ace3d_fast.config import Execution
 from ace3d_fast.errors import Ace3dError, InputError, RunFolderError
@@ -89,6 +90,25 @@ def test_workers_end_with_the_run(planted, few_videos, tmp_path):
     while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def test_ctrl_c_ends_a_run_and_its_workers_in_one_line(planted, few_videos, tmp_path):
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # whoever started us
+    command = [
+        sys.executable,
+        "-c",
+        heeds + "from ace3d_fast.cli import main; main()",
+        "run",
+        str(few_videos),
+    ]
+    command += ["--model", "planted:net", "--weights", str(planted.weights_path), "--target-class", TARGET]
+    command += ["--workers", "2", "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for_pieces(tmp_path / ".run.work", 1, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said == "ace3d-fast: interrupted; the same command goes on: finished videos are kept\n"
 
 
 def test_a_damaged_piece_is_made_again(planted, few_videos, undisturbed, tmp_path, monkeypatch):

@@ -27,6 +27,7 @@ from ace3d_fast.cli.usage import UsageError, word_usage_error
 from ace3d_fast.errors import Ace3dError, InputError, expected
 
 EXIT_CODE = 2
+EXIT_CODE_INTERRUPTED = 130  # as shells have it
 
 
 class _Group(TyperGroup):
@@ -60,6 +61,11 @@ def _one_line(ctx: Any) -> Iterator[None]:
         told = str(error) if isinstance(error, Ace3dError) else word_usage_error(error, command)
         typer.echo(f"ace3d-fast: {told}", err=True)
         raise typer.Exit(EXIT_CODE) from error
+    except KeyboardInterrupt:
+        goes_on = ctx is not None and ctx.invoked_subcommand == "run"
+        todo = "; the same command goes on: finished videos are kept" if goes_on else ""
+        typer.echo(f"ace3d-fast: interrupted{todo}", err=True)
+        raise typer.Exit(EXIT_CODE_INTERRUPTED) from None
 
 
 app = typer.Typer(

@@ -29,6 +29,7 @@ from ace3d_fast.stages.clips import sample_clips
 from ace3d_fast.steps import Steps
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.store import SHARD_CLIPS, RunFolder, check_out
+from ace3d_fast.text_files import as_text
 from ace3d_fast.types import Progress, SilentProgress, Video
 from ace3d_fast.video.decode import probe_video
 from ace3d_fast.video.write import VideoWriter
@@ -139,7 +140,8 @@ def explain_video(
     with Workplace(folder) as part:
         num_clips = max(1, math.ceil(info.duration_seconds / options.sampling.span_seconds - 1e-6))
         progress.start("explain", num_clips)
-        source = Video(path.name, path, options.target_class, path.name)
+        name = as_text(path.name)
+        source = Video(name, path, options.target_class, name)
         totals = _read(source, part, learned, network, num_removed, watch, progress)
         progress.finish()
         part.write_json("config.json", config)
