@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from torch import nn
 
 from ace3d_fast.config import (
     Backend,
@@ -25,13 +28,12 @@ from ace3d_fast.models.registry import find_entry
 from ace3d_fast.models.targets import TargetFunction, target_name
 from ace3d_fast.pipeline import run_pipeline
 from ace3d_fast.regions.source import RegionSource
+from ace3d_fast.signatures import checked
 from ace3d_fast.store import RunFolder
 from ace3d_fast.types import Precision, Progress
 
-if TYPE_CHECKING:
-    from torch import nn
 
-
+@checked
 def explain(
     videos: str | Path | Sequence[str | Path],
     *,
@@ -54,10 +56,10 @@ def explain(
     size: int | None = None,
     max_frame_pixels: int | None = None,
     max_hours: float | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
     regions: str | Path | RegionSource | None = None,
-    num_regions: Sequence[int] | None = None,
+    num_regions: int | Sequence[int] | None = None,
     quality: Quality | None = None,
     num_clusters: int | None = None,
     clusters: ClusterMethod | None = None,
@@ -117,7 +119,7 @@ def explain(
     regions : str, path or RegionSource, optional
         Other regions than ``supervoxels``: ``grid:TxHxW``, ``flow:N``, a folder of label files
         (``ace3d_fast.regions.files``), or a source of your own.
-    num_regions : sequence of int, optional
+    num_regions : int or sequence of int, optional
         Resolutions of the supervoxels, by default 15, 50, 80.
     quality : {"standard", "high"}, optional
         "high": supervoxels follow boundaries better, for up to twice the time of cutting them.
@@ -198,6 +200,7 @@ def explain(
     )
 
 
+@checked
 def run_options(
     videos: str | Path | Sequence[str | Path],
     *,
@@ -218,10 +221,10 @@ def run_options(
     size: int | None = None,
     max_frame_pixels: int | None = None,
     max_hours: float | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
     regions: str | Path | RegionSource | None = None,
-    num_regions: Sequence[int] | None = None,
+    num_regions: int | Sequence[int] | None = None,
     quality: Quality | None = None,
     num_clusters: int | None = None,
     clusters: ClusterMethod | None = None,
@@ -285,7 +288,7 @@ def run_options(
         named = isinstance(regions, str | Path)
         segment = replace(segment, regions=str(regions) if named else type(regions).__name__)
     if num_regions is not None:
-        segment = replace(segment, num_regions=tuple(num_regions))
+        segment = replace(segment, num_regions=tuple(np.ravel(num_regions).tolist()))
     options = replace(options, segment=segment)
     options = replace(
         options,
@@ -302,6 +305,7 @@ def run_options(
     return options
 
 
+@checked
 def estimate(
     videos: str | Path | Sequence[str | Path],
     *,
@@ -323,7 +327,8 @@ def estimate(
     return estimate_run(given, out=out, module=module, target=function, progress=progress)
 
 
-def _channels(name: str, values: Sequence[float]) -> tuple[float, float, float]:
+def _channels(name: str, given: float | Sequence[float]) -> tuple[float, float, float]:
+    values = np.ravel(given).tolist()
     if len(values) == 1:
         return (values[0], values[0], values[0])
     if len(values) == 3:

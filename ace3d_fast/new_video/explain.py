@@ -25,6 +25,7 @@ from ace3d_fast.new_video.page import write_explain_page
 from ace3d_fast.new_video.readings import Reader, Reading
 from ace3d_fast.new_video.totals import Totals
 from ace3d_fast.regions.source import open_source
+from ace3d_fast.signatures import checked
 from ace3d_fast.stages.clips import sample_clips
 from ace3d_fast.steps import Steps
 from ace3d_fast.stopwatch import Stopwatch
@@ -79,6 +80,7 @@ class VideoExplanation:
         return self.folder / "explain.html"
 
 
+@checked
 def explain_video(
     video: str | Path,
     run: RunFolder | str | Path,

@@ -18,6 +18,7 @@ from ace3d_fast.report.charts import CURVE_TITLES, curve_chart, score_chart
 from ace3d_fast.report.facts import concept_bounds, concept_name, headline, verdict
 from ace3d_fast.report.matrix import matrix_chart
 from ace3d_fast.report.trust import randomised_chart
+from ace3d_fast.signatures import checked
 from ace3d_fast.store import RunFolder
 from ace3d_fast.words import interval, is_known, probability
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 TABLE_COLUMNS = ["retention", "cav_accuracy", "p_value", "q_value", "num_videos", "num_regions"]
 
 
+@checked
 def view_run(run: RunFolder | Path | str) -> RunView:
     """Look at a run in a notebook.
 

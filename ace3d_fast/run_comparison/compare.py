@@ -15,6 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from ace3d_fast.errors import InputError, expected
 from ace3d_fast.learn.significance import bootstrap_mean
 from ace3d_fast.run_comparison.similarity import center_cosine, shared_videos, voxel_overlap
+from ace3d_fast.signatures import checked
 from ace3d_fast.store import RunFolder
 
 Method = Literal["voxels", "centers"]
@@ -66,6 +67,7 @@ class RunComparison:
         return {**facts, "score": self.score, "num_videos": self.num_videos, "pairs": rows}
 
 
+@checked
 def compare_runs(a: RunFolder | str | Path, b: RunFolder | str | Path, *, seed: int = 0) -> RunComparison:
     """Match the concepts of two runs, of two networks, layers or epochs.
 
