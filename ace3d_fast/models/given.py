@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ace3d_fast.errors import InputError, expected, kind_and_line
 
@@ -32,6 +35,22 @@ def bare(module: nn.Module) -> nn.Module:
         todo = "give the network that it was made from"
         raise InputError(expected("Network", "the network", "to be a module of Python", fact, todo))
     return module
+
+
+class KeepGradients(TorchFunctionMode):
+    """Where a network's own ``torch.no_grad()``, around a frozen part say, does nothing while ``on``."""
+
+    def __init__(self, *, on: bool = True) -> None:
+        super().__init__()
+        self.on = on
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Leave out calls that switch gradients on or off."""
+        if self.on and function is torch._C._set_grad_enabled:
+            return None
+        return function(*args, **(kwargs or {}))
 
 
 def not_taken(where: str, module: nn.Module, clip: Tensor, error: Exception) -> InputError:

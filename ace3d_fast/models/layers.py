@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ace3d_fast.errors import InputError, expected
-from ace3d_fast.models.given import MAKE_LOGITS, bare, not_taken
+from ace3d_fast.models.given import MAKE_LOGITS, KeepGradients, bare, not_taken
 from ace3d_fast.models.graph import Field, Graph
 from ace3d_fast.models.grids import find_layout, to_grid, works_on_last_axis
 
@@ -201,7 +201,7 @@ def _run(module: nn.Module, state: Mapping[str, Tensor], x: Tensor) -> tuple[Run
         if name and not works_on_last_axis(part, find_layout(module, name))
     ]
     try:
-        with torch.enable_grad():
+        with torch.enable_grad(), KeepGradients():
             x = x.requires_grad_()
             logits = functional_call(module, dict(state), (x,))
     finally:

@@ -7,7 +7,7 @@ sizes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ace3d_fast.errors import Ace3dError, InputError, expected, first_line
 from ace3d_fast.models.batches import Batches, enough_memory
-from ace3d_fast.models.given import LOGITS, MAKE_LOGITS, bare, not_taken
+from ace3d_fast.models.given import LOGITS, MAKE_LOGITS, KeepGradients, bare, not_taken
 from ace3d_fast.models.grids import GRID, Grid, Pathway, find_layout, to_grid, works_on_last_axis
 from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.names import nearest, plain
@@ -202,9 +202,10 @@ class Network:
     def _watch(self, *, differentiate: bool = False, edit: Edit | None = None) -> Iterator[_Seen]:
         """Collect what the layer puts out, edited; to ``differentiate``, the rest starts from a leaf.
 
-        The forward, which begins without gradients, has them above the layer.
+        The forward, which begins without gradients, has them above the layer, whatever the network says.
         """
         seen = _Seen(self.layer)
+        keep = KeepGradients(on=False)
 
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
             grid = self._grid(output)
@@ -216,11 +217,13 @@ class Network:
             leaf = values.detach().requires_grad_()
             seen.grids.append(leaf)
             torch.set_grad_enabled(True)
+            keep.on = True
             return grid.restore(leaf.clone())
 
         handle = self._part.register_forward_hook(hook)
         try:
-            yield seen
+            with keep if differentiate else nullcontext():
+                yield seen
         finally:
             handle.remove()
 

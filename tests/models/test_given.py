@@ -70,6 +70,38 @@ def test_a_network_that_cannot_take_the_clip_is_told_its_shape():
         list_layers(given, (4, 8))
 
 
+class Probe(nn.Module):
+    """A linear head on a body that is not trained; ``guard`` is what its forward stands in."""
+
+    def __init__(self, guard) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Sequential(nn.Conv3d(3, 4, 3, 1, 1), nn.ReLU(), nn.Conv3d(4, 4, 1))
+        self.head = nn.Sequential(nn.GELU(), nn.Linear(4, 2))
+        self.guard = guard
+
+    def forward(self, x):
+        with self.guard():
+            features = self.body(x)
+        return self.head(features.mean((2, 3, 4)))
+
+
+def test_a_body_without_gradients_is_explained_as_one_with_them():
+    clips = torch.rand(2, 3, 4, 8, 8)
+    frozen, free = (
+        Network(Probe(guard), "body.1", PLAIN, ["a", "b"], input_shape=(4, 8))
+        for guard in (torch.no_grad, torch.enable_grad)
+    )
+    outputs = frozen.gradients(clips, 1)
+    assert outputs.gradient.abs().sum() > 0
+    assert torch.equal(outputs.gradient, free.gradients(clips, 1).gradient)
+    assert not outputs.logits.requires_grad
+    assert torch.is_grad_enabled()
+    listed = [list_layers(network.module, (4, 8)) for network in (frozen, free)]
+    assert listed[0] == listed[1]
+    assert [layer.name for layer in listed[0]] == ["body.0", "body.1", "body"]
+
+
 def test_a_layer_whose_way_to_the_logits_has_no_gradient_is_told_why():
     class Inference(Square):
         def forward(self, x):
