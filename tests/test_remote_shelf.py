@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tempfile
 import uuid
 import zipfile
 from pathlib import Path
@@ -118,9 +119,14 @@ def test_a_run_at_a_url_writes_the_same_files_and_is_taken_up(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "own"]
 
 
-def test_workers_send_to_a_url(planted, few_videos, tmp_path):
+def test_workers_send_to_a_url_and_leave_nothing_here(planted, few_videos, tmp_path, monkeypatch):
     undisturbed = fast_run(planted, few_videos, tmp_path / "own")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", None)
     at = f"file://{tmp_path}/there"
     assert fast_run(planted, few_videos, tmp_path / "a", workers=2, work_dir=at) == undisturbed
     assert len(list((tmp_path / "there" / "videos").glob("[!.]*.zip"))) == 20
     assert not list((tmp_path / "there" / "videos").glob(".*"))
+    assert not list(scratch.iterdir())

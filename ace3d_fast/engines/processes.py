@@ -7,6 +7,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,10 +53,11 @@ def map_on_processes(
     waiting = deque((task, 0) for task in tasks)
     workers: list[_Worker] = []
     num_left = len(waiting)
+    scratch = tempfile.TemporaryDirectory(prefix="ace3d_workers_", ignore_cleanup_errors=True)
     try:
         while num_left:
             while len(workers) < min(num_workers, num_left):
-                workers.append(_Worker(prepare, recipe))
+                workers.append(_Worker(prepare, recipe, scratch.name))
             for _ in range(TASKS_AT_ONCE):  # in turn, so that none has two tasks while another has none
                 for worker in workers:
                     if waiting and len(worker.tasks) < TASKS_AT_ONCE:
@@ -76,6 +78,7 @@ def map_on_processes(
     finally:
         for worker in workers:
             worker.end()
+        scratch.cleanup()  # a worker is killed: what it had there, it left there
 
 
 def name_of(task: object) -> str:
@@ -87,11 +90,11 @@ def name_of(task: object) -> str:
 class _Worker:
     """One process, and the tasks it has: (task, how many workers died over it)."""
 
-    def __init__(self, prepare: Any, recipe: Any) -> None:
+    def __init__(self, prepare: Any, recipe: Any, scratch: str) -> None:
         ours, theirs = socket.socketpair()
         self.tasks: deque[tuple[Any, int]] = deque()
         folders = os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path)
-        environment = {**os.environ, "PYTHONPATH": folders}
+        environment = {**os.environ, "PYTHONPATH": folders, "TMPDIR": scratch}
         with theirs:
             command = [sys.executable, "-m", "ace3d_fast.engines.worker", str(theirs.fileno())]
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)
