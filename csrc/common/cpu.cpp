@@ -1,6 +1,5 @@
 #include "common/cpu.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
@@ -29,7 +28,7 @@ InstructionSet choose() {
       if (std::string_view(wish) == name_of(set) && set <= best) return set;
     }
   }
-  return std::min(best, InstructionSet::kAvx2);
+  return best;
 }
 
 }  // namespace

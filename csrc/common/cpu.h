@@ -1,8 +1,8 @@
 // Which instruction set the kernels use.
 //
-// Every build holds all of them; AVX2 is chosen at run time where the machine has it. The environment
-// variable ACE3D_INSTRUCTION_SET (baseline, avx2, avx512) asks for another that the machine has; results are
-// the same, bit for bit. AVX-512 has to be asked for, as long as it is not shown to be faster.
+// Every build holds all of them; the best that the machine has is chosen at run time. The environment variable
+// ACE3D_INSTRUCTION_SET (baseline, avx2, avx512) asks for another that it has; results are the same, bit for
+// bit.
 #pragma once
 
 namespace ace3d {

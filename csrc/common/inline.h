@@ -3,3 +3,4 @@
 #pragma once
 
 #define ACE3D_INLINE static inline __attribute__((always_inline))
+#define ACE3D_INLINE_LAMBDA __attribute__((always_inline))

@@ -1,4 +1,4 @@
-// Vectors of eight lanes for the files that are compiled once for each instruction set (*_simd.cpp).
+// Vectors of eight lanes, and of as many as a register holds, for the files that are compiled once for each instruction set (*_simd.cpp).
 //
 // Every operation rounds once, whatever the instruction set, so results are the same for all of them. Such a
 // file puts all it defines into namespace ace3d::ACE3D_ISA and uses no inline function of the standard
@@ -66,14 +66,6 @@ ACE3D_INLINE void transpose_halves(Floats a, Floats b, Floats c, Floats d, Float
 ACE3D_INLINE void transpose(const Quad* from, Floats* to) {
   transpose_halves(join(from[0], from[4]), join(from[1], from[5]), join(from[2], from[6]),
                    join(from[3], from[7]), to);
-}
-
-// The first four lanes to one place, the last four to another.
-ACE3D_INLINE void store_halves(int32_t* first, int32_t* last, Ints v) {
-  using Half = int32_t __attribute__((vector_size(16)));
-  const Half low = {v[0], v[1], v[2], v[3]}, high = {v[4], v[5], v[6], v[7]};
-  std::memcpy(first, &low, sizeof(low));
-  std::memcpy(last, &high, sizeof(high));
 }
 
 ACE3D_INLINE Floats splat(float x) { return Floats{x, x, x, x, x, x, x, x}; }
@@ -222,5 +214,84 @@ ACE3D_INLINE void compress(float* to, Floats v, uint32_t keep) {
 ACE3D_INLINE void compress(int32_t* to, Ints v, uint32_t keep) {
   compress(reinterpret_cast<float*>(to), (Floats)v, keep);
 }
+
+// What a register holds, for work on all voxels of a brick. What comparisons give is a WideMask.
+#if defined(__AVX512F__)
+
+inline constexpr int kWideLanes = 16;
+using WideFloats = float __attribute__((vector_size(64)));
+using WideInts = int32_t __attribute__((vector_size(64)));
+using WideMask = __mmask16;
+inline constexpr WideMask kAllWide = 0xffff;  // GCC 12 warns of the intrinsics without a mask
+
+ACE3D_INLINE WideFloats splat_wide(float x) { return (WideFloats)_mm512_set1_ps(x); }
+ACE3D_INLINE WideInts splat_wide(int32_t x) { return (WideInts)_mm512_set1_epi32(x); }
+ACE3D_INLINE WideFloats fma(WideFloats a, WideFloats b, WideFloats c) {
+  return (WideFloats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+ACE3D_INLINE WideFloats min(WideFloats a, WideFloats b) {
+  return (WideFloats)_mm512_maskz_min_ps(kAllWide, (__m512)a, (__m512)b);
+}
+ACE3D_INLINE WideFloats max(WideFloats a, WideFloats b) {
+  return (WideFloats)_mm512_maskz_max_ps(kAllWide, (__m512)a, (__m512)b);
+}
+ACE3D_INLINE WideMask less(WideFloats a, WideFloats b) {
+  return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ);
+}
+ACE3D_INLINE WideMask less_equal(WideFloats a, WideFloats b) {
+  return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LE_OQ);
+}
+ACE3D_INLINE WideMask equal(WideInts a, WideInts b) {
+  return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b);
+}
+ACE3D_INLINE WideFloats select(WideMask mask, WideFloats yes, WideFloats no) {
+  return (WideFloats)_mm512_mask_blend_ps(mask, (__m512)no, (__m512)yes);
+}
+ACE3D_INLINE WideInts select(WideMask mask, WideInts yes, WideInts no) {
+  return (WideInts)_mm512_mask_blend_epi32(mask, (__m512i)no, (__m512i)yes);
+}
+ACE3D_INLINE WideFloats keep(WideMask mask, WideFloats v) {
+  return (WideFloats)_mm512_maskz_mov_ps(mask, (__m512)v);
+}
+ACE3D_INLINE uint32_t wide_bits(WideMask mask) { return mask; }
+ACE3D_INLINE WideMask wide_mask(uint64_t bits) { return static_cast<WideMask>(bits); }
+// Of whole numbers whose sum is one that floats hold: any order gives it.
+ACE3D_INLINE float sum_of_whole(WideFloats v) {
+  return sum(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+             __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
+}
+
+#else
+
+inline constexpr int kWideLanes = kLanes;
+using WideFloats = Floats;
+using WideInts = Ints;
+using WideMask = Ints;
+
+ACE3D_INLINE WideFloats splat_wide(float x) { return splat(x); }
+ACE3D_INLINE WideInts splat_wide(int32_t x) { return splat(x); }
+ACE3D_INLINE WideMask less(WideFloats a, WideFloats b) { return (Ints)(a < b); }
+ACE3D_INLINE WideMask less_equal(WideFloats a, WideFloats b) { return (Ints)(a <= b); }
+ACE3D_INLINE WideMask equal(WideInts a, WideInts b) { return (Ints)(a == b); }
+ACE3D_INLINE WideFloats keep(WideMask mask, WideFloats v) { return (Floats)(mask & (Ints)v); }
+ACE3D_INLINE uint32_t wide_bits(WideMask mask) { return bits(mask); }
+ACE3D_INLINE WideMask wide_mask(uint64_t bits) { return lanes(static_cast<uint32_t>(bits & 0xff)); }
+ACE3D_INLINE float sum_of_whole(WideFloats v) { return sum(v); }
+
+#endif
+
+ACE3D_INLINE WideFloats load_wide(const float* from) {
+  WideFloats v;
+  std::memcpy(&v, from, sizeof(v));
+  return v;
+}
+
+ACE3D_INLINE WideInts load_wide(const int32_t* from) {
+  WideInts v;
+  std::memcpy(&v, from, sizeof(v));
+  return v;
+}
+
+ACE3D_INLINE void store_wide(int32_t* to, WideInts v) { std::memcpy(to, &v, sizeof(v)); }
 
 }  // namespace ace3d::ACE3D_ISA

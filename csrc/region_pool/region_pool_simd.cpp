@@ -2,8 +2,6 @@
 
 #include "region_pool/gather.h"
 
-#define ACE3D_INLINE_LAMBDA __attribute__((always_inline))
-
 namespace ace3d::ACE3D_ISA {
 namespace {
 

@@ -109,8 +109,8 @@ class Assigner {
   void give_brick(const BrickView& brick, int32_t center) {
     if (task_.accumulate) add_voxels<C>(volume_, brick, brick.voxels, sums_of(center));
     if (!task_.store) return;
-    Ints labels[8];
-    for (Ints& vector : labels) vector = splat(center);
+    alignas(64) int32_t labels[kBrickVoxels];
+    for (int32_t& label : labels) label = center;
     store_labels(brick.first, brick.voxels, volume_.shape, labels, task_.labels);
   }
 
@@ -190,7 +190,7 @@ class Assigner {
   }
 
   void assign_brick(const BrickView& brick) {
-    Ints labels[8];
+    alignas(64) int32_t labels[kBrickVoxels];
     uint64_t doubtful = 0;
     if (task_.resolve != nullptr) {
       doubtful = brick_.all_cover
@@ -207,9 +207,7 @@ class Assigner {
     if (task_.store) store_labels(brick.first, brick.voxels, volume_.shape, labels, task_.labels);
   }
 
-  void resolve(const BrickView& brick, uint64_t doubtful, Ints* labels) {
-    int32_t values[kBrickVoxels];
-    std::memcpy(values, labels, sizeof(values));
+  void resolve(const BrickView& brick, uint64_t doubtful, int32_t* labels) {
     for (; doubtful != 0; doubtful &= doubtful - 1) {
       const int v = __builtin_ctzll(doubtful);
       const int32_t at[3] = {brick.first[0] + (v >> 4), brick.first[1] + (v >> 2 & 3),
@@ -224,31 +222,27 @@ class Assigner {
           if (brick_.reached[s] >> v & 1) reaching_[size++] = brick_.indices[s];
         }
       }
-      values[v] = task_.resolve(task_.resolve_context, voxel, at, some, size);
+      labels[v] = task_.resolve(task_.resolve_context, voxel, at, some, size);
     }
-    std::memcpy(labels, values, sizeof(values));
   }
 
   // Labels of the voxels that no candidate reaches, from the pass before.
-  void keep_old_labels(const BrickView& brick, Ints* labels) {
+  void keep_old_labels(const BrickView& brick, int32_t* labels) {
     const uint64_t unreached = voxels_of(labels, -1) & brick.voxels;
     if (unreached == 0) return;
     met_unreached_ = true;
     if (!task_.has_labels) return;
-    int32_t values[kBrickVoxels];
-    std::memcpy(values, labels, sizeof(values));
     for (uint64_t left = unreached; left != 0; left &= left - 1) {
       const int v = __builtin_ctzll(left);
-      values[v] = task_.labels[voxel_index(brick.first, v, volume_.shape)];
-      if (task_.accumulate && values[v] >= 0) {
-        add_voxels<C>(volume_, brick, uint64_t{1} << v, sums_of(values[v]));
+      labels[v] = task_.labels[voxel_index(brick.first, v, volume_.shape)];
+      if (task_.accumulate && labels[v] >= 0) {
+        add_voxels<C>(volume_, brick, uint64_t{1} << v, sums_of(labels[v]));
       }
     }
-    std::memcpy(labels, values, sizeof(values));
   }
 
   // Add the voxels that have a label to the sums of their centres; what the last centre gets is what is left.
-  void add_labels(const BrickView& brick, const Ints* labels) {
+  void add_labels(const BrickView& brick, const int32_t* labels) {
     constexpr int64_t kMost = C == kDynamic ? kMaxChannels : C;
     int32_t rest[kMost] = {}, totals[kMost];
     for (int64_t c = 0; c < channels(); ++c) rest[c] = brick.totals[c];

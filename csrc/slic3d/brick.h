@@ -59,31 +59,34 @@ ACE3D_INLINE int64_t voxel_index(const int32_t first[3], int v, const VolumeShap
   return (t * shape.height + y) * shape.width + x;
 }
 
+// Vectors of the voxels of a brick.
+inline constexpr int kWides = kBrickVoxels / kWideLanes;
+
 // The voxels of a brick that have this label.
-ACE3D_INLINE uint64_t voxels_of(const Ints* labels, int32_t label) {
+ACE3D_INLINE uint64_t voxels_of(const int32_t* labels, int32_t label) {
   uint64_t found = 0;
-  for (int j = 0; j < 8; ++j)
-    found |= static_cast<uint64_t>(bits((Ints)(labels[j] == splat(label)))) << (8 * j);
+#pragma GCC unroll 8
+  for (int j = 0; j < kWides; ++j) {
+    const WideMask has = equal(load_wide(labels + j * kWideLanes), splat_wide(label));
+    found |= static_cast<uint64_t>(wide_bits(has)) << (kWideLanes * j);
+  }
   return found;
 }
 
 ACE3D_INLINE void store_labels(const int32_t first[3], uint64_t voxels, const VolumeShape& shape,
-                               const Ints* labels, int32_t* to) {
+                               const int32_t* labels, int32_t* to) {
   if (voxels == ~uint64_t{0}) {
-    int32_t* row = to + voxel_index(first, 0, shape);
-    for (int t = 0; t < kBrickSide; ++t, row += shape.height * shape.width) {
-      for (int pair = 0; pair < 2; ++pair) {
-        int32_t* at = row + 2 * pair * shape.width;
-        store_halves(at, at + shape.width, labels[2 * t + pair]);
+    int32_t* plane = to + voxel_index(first, 0, shape);
+    for (int t = 0; t < kBrickSide; ++t, plane += shape.height * shape.width) {
+      for (int y = 0; y < kBrickSide; ++y, labels += kBrickSide) {
+        std::memcpy(plane + y * shape.width, labels, kBrickSide * sizeof(*labels));
       }
     }
     return;
   }
-  int32_t values[kBrickVoxels];
-  std::memcpy(values, labels, sizeof(values));
   for (uint64_t left = voxels; left != 0; left &= left - 1) {
     const int v = __builtin_ctzll(left);
-    to[voxel_index(first, v, shape)] = values[v];
+    to[voxel_index(first, v, shape)] = labels[v];
   }
 }
 
@@ -105,36 +108,41 @@ ACE3D_INLINE void add_sums(const BrickVolume& volume, const BrickView& brick, ui
   }
 }
 
+// The sums of the colours of the voxels for which mask_of(vector) is set; those that do not count are 0.
+template <int C, class MaskOf>
+ACE3D_INLINE void masked_totals(const BrickVolume& volume, const BrickView& brick, const MaskOf& mask_of,
+                                int32_t* totals) {
+  constexpr int64_t kAtOnce = C == kDynamic ? 4 : C;
+  for (int64_t first = 0; first < num_channels<C>(volume); first += kAtOnce) {
+    const int64_t left = num_channels<C>(volume) - first, size = left < kAtOnce ? left : kAtOnce;
+    WideFloats sums[kAtOnce] = {};
+#pragma GCC unroll 8
+    for (int j = 0; j < kWides; ++j) {
+      const WideMask mask = mask_of(j);
+      const float* colors = brick.colors + first * kBrickVoxels + j * kWideLanes;
+      for (int64_t c = 0; c < size; ++c) sums[c] += keep(mask, load_wide(colors + c * kBrickVoxels));
+    }
+    for (int64_t c = 0; c < size; ++c) totals[first + c] = static_cast<int32_t>(sum_of_whole(sums[c]));
+  }
+}
+
 // The sums of the colours of the voxels `won`.
 template <int C>
 ACE3D_INLINE void color_totals(const BrickVolume& volume, const BrickView& brick, uint64_t won,
                                int32_t* totals) {
-  for (int64_t c = 0; c < num_channels<C>(volume); ++c) {
-    Floats total = splat(0.0f);
-    for (int j = 0; j < 8; ++j) {
-      const Ints mask = lanes(static_cast<uint32_t>(won >> (8 * j) & 0xff));
-      total += (Floats)(mask & (Ints)load(brick.colors + c * kBrickVoxels + j * kLanes));
-    }
-    totals[c] = static_cast<int32_t>(sum(total));
-  }
+  masked_totals<C>(
+      volume, brick, [won](int j) ACE3D_INLINE_LAMBDA { return wide_mask(won >> (kWideLanes * j)); }, totals);
 }
 
-// The same for the voxels that have this label; colours of voxels that do not count are 0.
+// The same for the voxels that have this label.
 template <int C>
-ACE3D_INLINE void label_totals(const BrickVolume& volume, const BrickView& brick, const Ints* labels,
+ACE3D_INLINE void label_totals(const BrickVolume& volume, const BrickView& brick, const int32_t* labels,
                                int32_t label, int32_t* totals) {
-  constexpr int64_t kAtOnce = C == kDynamic ? 4 : C;
-  for (int64_t first = 0; first < num_channels<C>(volume); first += kAtOnce) {
-    const int64_t left = num_channels<C>(volume) - first, size = left < kAtOnce ? left : kAtOnce;
-    Floats sums[kAtOnce] = {};
-    for (int j = 0; j < 8; ++j) {
-      const Ints mask = (Ints)(labels[j] == splat(label));
-      for (int64_t c = 0; c < size; ++c) {
-        sums[c] += (Floats)(mask & (Ints)load(brick.colors + (first + c) * kBrickVoxels + j * kLanes));
-      }
-    }
-    for (int64_t c = 0; c < size; ++c) totals[first + c] = static_cast<int32_t>(sum(sums[c]));
-  }
+  masked_totals<C>(
+      volume, brick,
+      [labels, label](int j)
+          ACE3D_INLINE_LAMBDA { return equal(load_wide(labels + j * kWideLanes), splat_wide(label)); },
+      totals);
 }
 
 template <int C>

@@ -50,52 +50,64 @@ ACE3D_INLINE uint64_t reached_voxels(const float* window, const int32_t first[3]
   return reached;
 }
 
+// x and y of the voxels of a plane of a brick, about its middle.
+inline constexpr float kAlongRow[16] = {-1.5f, -0.5f, 0.5f, 1.5f, -1.5f, -0.5f, 0.5f, 1.5f,
+                                        -1.5f, -0.5f, 0.5f, 1.5f, -1.5f, -0.5f, 0.5f, 1.5f};
+inline constexpr float kAlongColumn[16] = {-1.5f, -1.5f, -1.5f, -1.5f, -0.5f, -0.5f, -0.5f, -0.5f,
+                                           0.5f,  0.5f,  0.5f,  0.5f,  1.5f,  1.5f,  1.5f,  1.5f};
+
 // The label of each voxel of a brick, -1 where none reaches; in the exact mode also which are in doubt.
 template <int C, bool kWhole, bool kExact>
 ACE3D_INLINE uint64_t assign_voxels(const BrickCandidates& candidates, const BrickView& brick, int64_t stride,
-                                    int64_t num_colors, Ints* labels) {
-  const Floats dx = {-1.5f, -0.5f, 0.5f, 1.5f, -1.5f, -0.5f, 0.5f, 1.5f};
-  const Floats dy[2] = {{-1.5f, -1.5f, -1.5f, -1.5f, -0.5f, -0.5f, -0.5f, -0.5f},
-                        {0.5f, 0.5f, 0.5f, 0.5f, 1.5f, 1.5f, 1.5f, 1.5f}};
+                                    int64_t num_colors, int32_t* labels) {
+  constexpr int kAtOnce = 4;                 // vectors: what the registers hold
+  constexpr int kOfPlane = 16 / kWideLanes;  // vectors
+  const WideFloats dx = load_wide(kAlongRow);
   if constexpr (C != kDynamic) num_colors = C;
-  const Floats tie = splat(candidates.tie);
+  const WideFloats tie = splat_wide(candidates.tie);
   uint64_t doubtful = 0;
-  for (int half = 0; half < 2; ++half) {  // four vectors at a time: what the registers hold
-    const float* colors = brick.colors + 4 * half * kLanes;
-    Floats lowest[4], second[4];  // the second lowest in the exact mode alone
-    Ints label[4];
+  for (int first = 0; first < kWides; first += kAtOnce) {
+    const float* colors = brick.colors + first * kWideLanes;
+    WideFloats lowest[kAtOnce], second[kAtOnce];  // the second lowest in the exact mode alone
+    WideInts label[kAtOnce];
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) lowest[j] = second[j] = splat(kUnreached), label[j] = splat(-1);
+    for (int j = 0; j < kAtOnce; ++j) {
+      lowest[j] = second[j] = splat_wide(kUnreached);
+      label[j] = splat_wide(-1);
+    }
     for (int64_t s = 0; s < candidates.size; ++s) {
       const float* slopes = candidates.slopes + s * stride;
-      const Ints index = splat(candidates.indices[s]);
-      const Floats in_plane = fma(splat(slopes[3]), dx, splat(slopes[0]));
-      const Floats rows[2] = {fma(splat(slopes[2]), dy[0], in_plane), fma(splat(slopes[2]), dy[1], in_plane)};
+      const WideInts index = splat_wide(candidates.indices[s]);
+      const WideFloats in_plane = fma(splat_wide(slopes[3]), dx, splat_wide(slopes[0]));
+      WideFloats rows[kOfPlane];
+#pragma GCC unroll 2
+      for (int i = 0; i < kOfPlane; ++i) {
+        rows[i] = fma(splat_wide(slopes[2]), load_wide(kAlongColumn + i * kWideLanes), in_plane);
+      }
       const uint64_t reached = kWhole ? ~uint64_t{0} : candidates.reached[s];
 #pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) {
-        const Floats dt = splat(static_cast<float>(2 * half + j / 2) - 1.5f);
-        Floats cost = fma(splat(slopes[1]), dt, rows[j % 2]);
+      for (int j = 0; j < kAtOnce; ++j) {
+        const WideFloats dt = splat_wide(static_cast<float>((first + j) / kOfPlane) - 1.5f);
+        WideFloats cost = fma(splat_wide(slopes[1]), dt, rows[j % kOfPlane]);
 #pragma GCC unroll 4
         for (int64_t c = 0; c < num_colors; ++c) {
-          cost = fma(splat(slopes[4 + c]), load(colors + c * kBrickVoxels + j * kLanes), cost);
+          cost = fma(splat_wide(slopes[4 + c]), load_wide(colors + c * kBrickVoxels + j * kWideLanes), cost);
         }
         if (!kWhole && reached != ~uint64_t{0}) {
-          const Ints counts = lanes(static_cast<uint32_t>(reached >> (8 * (4 * half + j)) & 0xff));
-          cost = select(counts, cost, splat(kUnreached));
+          cost = select(wide_mask(reached >> (kWideLanes * (first + j))), cost, splat_wide(kUnreached));
         }
-        const Ints better = (Ints)(cost < lowest[j]);
+        const WideMask better = less(cost, lowest[j]);
         if constexpr (kExact) second[j] = min(second[j], max(cost, lowest[j]));
         lowest[j] = kExact ? min(cost, lowest[j]) : select(better, cost - tie, lowest[j]);
         label[j] = select(better, index, label[j]);
       }
     }
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      labels[4 * half + j] = label[j];
+    for (int j = 0; j < kAtOnce; ++j) {
+      store_wide(labels + (first + j) * kWideLanes, label[j]);
       if constexpr (kExact) {
-        const uint32_t close = bits((Ints)(second[j] - lowest[j] <= splat(candidates.doubt)));
-        doubtful |= static_cast<uint64_t>(close) << (8 * (4 * half + j));
+        const WideMask close = less_equal(second[j] - lowest[j], splat_wide(candidates.doubt));
+        doubtful |= static_cast<uint64_t>(wide_bits(close)) << (kWideLanes * (first + j));
       }
     }
   }

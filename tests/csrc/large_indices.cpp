@@ -121,8 +121,8 @@ void cells_of_long_axes() {
 
 void store_the_labels_of_the_last_bricks() {
   const Reserved<int32_t> labels(kCube.num_voxels());
-  Ints values[8];
-  for (int j = 0; j < 8; ++j) values[j] = splat(7 + j);
+  int32_t values[kBrickVoxels];
+  for (int v = 0; v < kBrickVoxels; ++v) values[v] = 7 + v / 8;
   const int32_t whole[3] = {1284, 1284, 1284}, cut[3] = {1288, 1288, 1288};
   store_labels(whole, ~uint64_t{0}, kCube, values, labels.data());
   store_labels(cut, 0x0000000000330033ull, kCube, values, labels.data());  // two voxels along each axis
