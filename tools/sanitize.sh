@@ -13,7 +13,8 @@ case $name in
   address)
     sanitizers=address,undefined
     preload="$(library libasan.so) $(library libubsan.so)"
-    sets="avx2 baseline" ;;
+    sets="avx2 baseline"
+    if grep -q avx512dq /proc/cpuinfo; then sets="avx512 $sets"; fi ;;
   thread)
     sanitizers=thread
     preload=$(library libtsan.so)

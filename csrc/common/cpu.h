@@ -1,8 +1,8 @@
 // Which instruction set the kernels use.
 //
-// Every build holds all of them; the best that the machine has is chosen at run time. The environment variable
-// ACE3D_INSTRUCTION_SET (baseline, avx2, avx512) asks for another that it has; results are the same, bit for
-// bit.
+// Every build holds all of them; the best that the machine has is chosen at run time. The environment
+// variable ACE3D_INSTRUCTION_SET (baseline, avx2, avx512) asks for another that it has; results are the same,
+// bit for bit.
 #pragma once
 
 namespace ace3d {

@@ -1,4 +1,5 @@
-// Vectors of eight lanes, and of as many as a register holds, for the files that are compiled once for each instruction set (*_simd.cpp).
+// Vectors of eight lanes, and of as many as a register holds, for the files that are compiled once for each
+// instruction set (*_simd.cpp).
 //
 // Every operation rounds once, whatever the instruction set, so results are the same for all of them. Such a
 // file puts all it defines into namespace ace3d::ACE3D_ISA and uses no inline function of the standard
