@@ -38,11 +38,17 @@ void store_box(const Bounds& bounds, int64_t channels, int b, float* boxes) {
 }
 
 // Four colours of a row.
-ACE3D_INLINE void load_four(const float* from, float scale, float* to) {
-  for (int i = 0; i < 4; ++i) to[i] = from[i] * scale;
-}
-ACE3D_INLINE void load_four(const double* from, float scale, float* to) {
+template <class T>
+ACE3D_INLINE void load_four(const T* from, float scale, float* to) {
   for (int i = 0; i < 4; ++i) to[i] = static_cast<float>(from[i]) * scale;
+}
+
+// Eight values, rounded to float.
+ACE3D_INLINE Floats load_rounded(const float* from) { return load(from); }
+ACE3D_INLINE Floats load_rounded(const double* from) {
+  double __attribute__((vector_size(64))) values;
+  std::memcpy(&values, from, sizeof(values));
+  return __builtin_convertvector(values, Floats);
 }
 
 // A part of the volume as it lies in memory; `at` is its voxel t, y, x of the volume.
@@ -228,24 +234,20 @@ void fill_from_volume(const VolumeSource<T>& source, float scale, const uint8_t*
 
 template <class T>
 float largest_of(const T* values, int64_t size) {
-  T largest = 0;
-  for (int64_t i = 0; i < size; ++i) {
-    const T magnitude = values[i] < 0 ? -values[i] : values[i];
-    largest = magnitude > largest ? magnitude : largest;
+  Floats largest = splat(0.0f);
+  int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) largest = max(largest, abs(load_rounded(values + i)));
+  float most = -least(-largest);
+  for (; i < size; ++i) {
+    const float magnitude = static_cast<float>(values[i] < 0 ? -values[i] : values[i]);
+    most = magnitude > most ? magnitude : most;
   }
-  return static_cast<float>(largest);
+  return most;
 }
 
 }  // namespace
 
-float largest_magnitude(const float* values, int64_t size) {
-  Floats largest = splat(0.0f);
-  int64_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) largest = max(largest, abs(load(values + i)));
-  const float rest = largest_of(values + i, size - i), most = -least(-largest);
-  return rest > most ? rest : most;
-}
-
+float largest_magnitude(const float* values, int64_t size) { return largest_of(values, size); }
 float largest_magnitude(const double* values, int64_t size) { return largest_of(values, size); }
 
 void fill_bricks(const VolumeSource<float>& source, float scale, const uint8_t* mask,
