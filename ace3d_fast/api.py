@@ -142,8 +142,9 @@ def explain(
     engine : {"local", "ray"}
         Where workers are: processes of this machine, or actors of a Ray cluster (extra ``ray``).
     workers : int, optional
-        Workers that describe videos, on one thread each; the tables are the same for any number of them. By
-        default this process does it, on all of torch's threads.
+        Workers that describe videos, on one thread each; the tables are the same for any number of them.
+        On the CPU, as many threads of this process (at most its cores) then forward masked clips. By default
+        this process does it all, on all of torch's threads.
     work_dir : path or str, optional
         Folder, or URL of fsspec, that keeps finished work (described videos, clusters, effects) for other
         runs too; by default it is kept beside ``out`` until the run is whole. Ray needs one that all machines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -78,6 +79,7 @@ class Steps:
     shelf: Shelf | None = None
     execution: Execution = field(default_factory=Execution)
     module: nn.Module | None = None
+    _probes: dict[Fill, Probe] = field(default_factory=dict, init=False, repr=False)
 
     @contextmanager
     def stage(self, name: str, words: str) -> Iterator[None]:
@@ -94,7 +96,8 @@ class Steps:
 
     def recall(self, kind: str, parts: object, make: Callable[[], Values]) -> Values:
         """What ``make`` returns, from the shelf where it was called for the same ``parts``."""
-        about = [__version__, self.describer.fingerprint, torch.get_num_threads(), self.options.backend]
+        threads = [torch.get_num_threads(), self._forward_threads is None]
+        about = [__version__, self.describer.fingerprint, threads, self.options.backend]
         return self.kept.recall(kind, [about, parts], make)
 
     @cached_property
@@ -307,7 +310,18 @@ class Steps:
 
     def probe(self, fill: Fill = "mean") -> Probe:
         """Ask the network of this run about single regions."""
-        return Probe(self.network, self.options.sampling.num_frames, fill=fill, watch=self.watch)
+        if fill not in self._probes:
+            num_frames, threads = self.options.sampling.num_frames, self._forward_threads
+            self._probes[fill] = Probe(self.network, num_frames, fill=fill, threads=threads, watch=self.watch)
+        return self._probes[fill]
+
+    @property
+    def _forward_threads(self) -> int | None:
+        """Batches of changed clips forwarded at once; None: one, on all threads."""
+        workers = self.execution.workers
+        if workers is None or self.network.device.type != "cpu":
+            return None
+        return min(workers, os.cpu_count() or 1)
 
 
 def headline(options: RunOptions) -> str:

@@ -218,7 +218,8 @@ Workers = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Processes (or Ray actors) that describe videos, a thread each. Default: this process.",
+        help="Processes (or Ray actors) that describe videos, then threads that forward masked clips. "
+        "Default: this process.",
         rich_help_panel=_WORK,
     ),
 ]

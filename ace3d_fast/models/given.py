@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ace3d_fast.errors import InputError, expected, kind_and_line
+from ace3d_fast.errors import InputError, expected, first_line, kind_and_line
 
 LOGITS = "to be logits (N, K)"
 MAKE_LOGITS = "let the network return them, or give a target that makes a number of what it returns"
@@ -63,3 +63,24 @@ def not_taken(where: str, module: nn.Module, clip: Tensor, error: Exception) -> 
         names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in others))
         todo = f"its weights are {names} and clips float32: call its .float() first"
     return InputError(expected(where, "the network", requirement, kind_and_line(error), todo))
+
+
+def find_device(name: str) -> torch.device:
+    """The device ``name``.
+
+    Raises
+    ------
+    InputError
+        Where torch has none of that name, or cannot use it here.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:  # whose message lists every kind of device that torch has heard of
+        raise InputError(expected("Network", "device", "to be cpu or cuda", repr(name))) from error
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(
+            expected("Network", "device", "to be one that torch can use here", repr(name), first_line(error))
+        ) from error
+    return device

@@ -6,6 +6,7 @@ sizes.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ace3d_fast.errors import Ace3dError, InputError, expected, first_line
+from ace3d_fast.errors import Ace3dError, InputError, expected
 from ace3d_fast.models.batches import Batches, enough_memory
-from ace3d_fast.models.given import LOGITS, MAKE_LOGITS, KeepGradients, bare, not_taken
+from ace3d_fast.models.given import LOGITS, MAKE_LOGITS, KeepGradients, bare, find_device, not_taken
 from ace3d_fast.models.grids import GRID, Grid, Pathway, find_layout, to_grid, works_on_last_axis
 from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.names import nearest, plain
@@ -94,7 +95,7 @@ class Network:
             raise InputError(
                 expected("Network", "precision", f"one of {', '.join(get_args(Precision))}", repr(precision))
             )
-        self.device = _device(device)
+        self.device = find_device(device)
         self.precision = precision
         self.batches = Batches()
         module = bare(module)
@@ -112,6 +113,22 @@ class Network:
         if input_shape is not None:
             num_frames, side = input_shape
             self._check_shapes(torch.zeros(1, 3, num_frames, side, side, device=self.device))
+
+    def twin(self) -> Network:
+        """A network with a state of its own, for another thread; it shares the weights of this one.
+
+        Raises
+        ------
+        Exception
+            Of any kind, where the module cannot be copied.
+        """
+        other = copy.copy(self)
+        weights = {id(weight): weight for weight in self.module.parameters()}
+        other.module = copy.deepcopy(self.module, weights)
+        other.batches = Batches()
+        other._part = _submodule(other.module, self.layer)
+        other._fast = fast_parts(other.module) if self._fast else []
+        return other
 
     @property
     def num_classes(self) -> int:
@@ -309,20 +326,6 @@ def _submodule(module: nn.Module, layer: str) -> nn.Module:
         todo = nearest(layer, parts)
         raise InputError(expected("Network", "layer", "to be a part of the network", repr(layer), todo))
     return parts[layer]
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:  # whose message lists every kind of device that torch has heard of
-        raise InputError(expected("Network", "device", "to be cpu or cuda", repr(name))) from error
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise InputError(
-            expected("Network", "device", "to be one that torch can use here", repr(name), first_line(error))
-        ) from error
-    return device
 
 
 def _finite(outputs: Outputs, layer: str) -> Outputs:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby, islice
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import chain, groupby, islice
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from ace3d_fast.models.grids import Pathway
 from ace3d_fast.models.network import Network, Outputs
 from ace3d_fast.models.pathways import pool_pathways
 from ace3d_fast.stopwatch import Stopwatch
+from ace3d_fast.threads import map_on_threads, one_torch_thread
 from ace3d_fast.types import SegmentedClip
 
 Fill = Literal["mean", "blur"]
@@ -61,6 +63,9 @@ class Probe:
         The clip's mean colour, or the clip blurred beyond recognition.
     batch : int
         Clips in one forward.
+    threads : int, optional
+        Batches that are forwarded at once, on one thread each: with many threads far faster than one batch
+        on all of them. By default one after another, on as many threads as torch has.
     watch : Stopwatch
         Counts ``forwards``.
     """
@@ -69,8 +74,10 @@ class Probe:
     num_frames: int
     fill: Fill = "mean"
     batch: int = 8
+    threads: int | None = None
     watch: Stopwatch | None = None
     _prepared: tuple[SegmentedClip, Tensor, Tensor] | None = field(default=None, init=False, repr=False)
+    _crew: list[Probe] = field(default_factory=list, init=False, repr=False)
 
     def alone(self, clip: SegmentedClip, region_sets: Sequence[Sequence[int]]) -> Response:
         """Keep only the regions of each set; pool the features under them."""
@@ -94,10 +101,17 @@ class Probe:
         They are forwarded as they come, so that clips can be loaded one by one.
         """
         waiting = iter(views)
-        found: list[tuple[Tensor, Tensor]] = []
-        while batch := list(islice(waiting, self.batch)):
-            found += self.network.batches.run("changed clips", self._see, batch, self.batch)
-        self._prepared = None
+        batches = iter(lambda: list(islice(waiting, self.batch)), [])
+        if self.threads is None:
+            found = list(chain.from_iterable(map(self._see_batch, batches)))
+            self._prepared = None
+        else:
+            first = next(batches, [])
+            probes = self._find_crew(first[:1]) if first else [self]
+            calls = [probe._see_batch for probe in probes]
+            found = list(chain.from_iterable(map_on_threads(calls, chain([first], batches))))
+            for probe in probes:
+                probe._prepared = None
         nothing = torch.zeros(0, 0)
         logits = [said for said, _ in found] or [nothing]
         features = [pooled for _, pooled in found if len(pooled)] or [nothing]
@@ -113,6 +127,26 @@ class Probe:
             return torch.stack(said).mean(0)
 
         return torch.cat(self.network.batches.run("changed clips", forward, clips, self.batch)).numpy()
+
+    def _find_crew(self, views: Sequence[View]) -> list[Probe]:
+        """This probe, and for each further thread one like it, made once.
+
+        Where the network cannot be copied, or a copy says anything else of ``views``, there are no others.
+        """
+        assert self.threads is not None
+        if not self._crew:
+            self._crew.append(self)
+            with one_torch_thread(), suppress(Exception):  # of any kind: the user's module is copied
+                said = self._see_batch(views)
+                for _ in range(self.threads - 1):
+                    other = replace(self, network=self.network.twin(), threads=None)
+                    if not _same(other._see_batch(views), said):
+                        break
+                    self._crew.append(other)
+        return self._crew
+
+    def _see_batch(self, views: Sequence[View]) -> list[tuple[Tensor, Tensor]]:
+        return self.network.batches.run("changed clips", self._see, views, self.batch)
 
     def _see(self, views: Sequence[View]) -> tuple[Tensor, Tensor]:
         inputs, masks = [], []
@@ -177,6 +211,12 @@ def _pool(grids: Tensor, masks: Tensor, pathways: Sequence[Pathway]) -> Tensor:
     """(n, C) means of ``grids`` (n, C, T', H', W') under ``masks`` (n, T, H, W)."""
     labels = masks.to(torch.int32).sub(1).to(grids.device)
     return pool_pathways(grids.contiguous(), labels, 1, pathways)[:, 0].float().cpu()
+
+
+def _same(some: Sequence[Sequence[Tensor]], others: Sequence[Sequence[Tensor]]) -> bool:
+    """Whether two answers are the same, bit for bit."""
+    pairs = zip(chain(*some), chain(*others), strict=True)
+    return all(torch.equal(one, other) for one, other in pairs)
 
 
 def _sizes(masks: Tensor) -> Tensor:

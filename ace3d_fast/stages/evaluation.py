@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from ace3d_fast.types import Progress, SegmentedClip
 ORDERS = ("top", "random", "least", "area_matched")
 CURVES = ("ssc", "sdc")
 METRICS = ("accuracy", "probability", "logit")
+CLIPS_AT_ONCE = 16  # that fill batches together
 Floats = NDArray[np.float64]
 
 
@@ -95,6 +97,33 @@ class Curves:
         return table.astype({"k": np.int32, "num_videos": np.int32})
 
 
+class _Asked:
+    """What is asked of one clip: for each order and k the sets of regions to show, one set a draw."""
+
+    def __init__(self, sets: Mapping[str, list[list[frozenset[int]]]]) -> None:
+        self.sets = sets
+        self.unique = sorted({s for order in sets.values() for draws in order for s in draws}, key=sorted)
+
+    def views(self, clip: SegmentedClip) -> Iterator[View]:
+        """Equal sets are forwarded once: first all that are added, then all that are removed."""
+        for keep in (True, False):
+            yield from (View(clip, sorted(regions), keep) for regions in self.unique)
+
+    def measure(self, logits: NDArray[np.float32], class_index: int) -> tuple[Floats, NDArray[np.bool_]]:
+        """`Curves` of the clip, from the logits (n, K) of its views."""
+        logits = logits.reshape(2, len(self.unique), -1)
+        right = logits.argmax(axis=2) == class_index
+        shares = softmax(logits.astype(np.float64), axis=2)[..., class_index]
+        metrics = np.stack([right, shares, logits[..., class_index]], axis=-1)
+        where = {s: i for i, s in enumerate(self.unique)}
+        picked = [
+            [metrics[:, [where[s] for s in draws]].mean(axis=1) for draws in self.sets[order]]
+            for order in ORDERS
+        ]
+        first = [[right[:, where[draws[0]]] for draws in self.sets[order]] for order in ORDERS]
+        return np.moveaxis(np.array(picked, dtype=np.float64), 2, 0), np.moveaxis(np.array(first), 2, 0)
+
+
 def evaluate_concepts(
     ranking: Sequence[int],
     regions: pd.DataFrame,
@@ -143,18 +172,26 @@ def evaluate_concepts(
     }
     num_random, num_area = options.draws(len(clips))
     turns = cycle(orders["random"])  # each order comes in as many clips, or one more
-    videos, measured = [], []
-    for row in clips.to_dict("records"):
-        here = regions[regions["clip_id"] == row["clip_id"]]
-        found = _ClipRegions(*(here[name].to_numpy(np.int64) for name in ("index", "concept", "num_voxels")))
-        here_orders = {**orders, "random": list(islice(turns, num_random))}
-        sets = _region_sets(found, here_orders, most, num_area, rng)
-        clip = load_clip(str(row["video"]), int(row["clip"]))
-        videos.append(str(row["video"]))
-        measured.append(_measure(clip, sets, probe, class_index))
-        progress.advance()
+    rows = clips.to_dict("records")
+    measured = []
+
+    def ask(some: Sequence[Mapping[Hashable, Any]], asked: list[_Asked]) -> Iterator[View]:
+        for row in some:
+            here = regions[regions["clip_id"] == row["clip_id"]]
+            columns = (here[name].to_numpy(np.int64) for name in ("index", "concept", "num_voxels"))
+            here_orders = {**orders, "random": list(islice(turns, num_random))}
+            asked.append(_Asked(_region_sets(_ClipRegions(*columns), here_orders, most, num_area, rng)))
+            yield from asked[-1].views(load_clip(str(row["video"]), int(row["clip"])))
+            progress.advance()
+
+    for start in range(0, len(rows), CLIPS_AT_ONCE):
+        asked: list[_Asked] = []
+        logits = probe.see(ask(rows[start : start + CLIPS_AT_ONCE], asked)).logits
+        ends = np.cumsum([2 * len(one.unique) for one in asked])
+        parts = np.split(logits, ends[:-1])
+        measured += [one.measure(part, class_index) for one, part in zip(asked, parts, strict=True)]
     values, first = (np.stack(parts) for parts in zip(*measured, strict=True))
-    return Curves(probe.fill, tuple(videos), values, first)
+    return Curves(probe.fill, tuple(str(row["video"]) for row in rows), values, first)
 
 
 def _region_sets(
@@ -181,24 +218,3 @@ def _region_sets(
             draws.append(frozenset(found.index[shuffled[:count]].tolist()))
         sets["area_matched"].append(draws)
     return sets
-
-
-def _measure(
-    clip: SegmentedClip, sets: dict[str, list[list[frozenset[int]]]], probe: Probe, class_index: int
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """`Curves` of one clip; equal sets are forwarded once."""
-    unique = sorted({s for order in sets.values() for draws in order for s in draws}, key=sorted)
-    members = [sorted(s) for s in unique]
-    views = [View(clip, regions, keep) for keep in (True, False) for regions in members]
-    logits = probe.see(views).logits.reshape(2, len(members), -1)
-    right = logits.argmax(axis=2) == class_index
-    metrics = np.stack(
-        [right, softmax(logits.astype(np.float64), axis=2)[..., class_index], logits[..., class_index]],
-        axis=-1,
-    )
-    where = {s: i for i, s in enumerate(unique)}
-    picked = [
-        [metrics[:, [where[s] for s in draws]].mean(axis=1) for draws in sets[order]] for order in ORDERS
-    ]
-    first = [[right[:, where[draws[0]]] for draws in sets[order]] for order in ORDERS]
-    return np.moveaxis(np.array(picked, dtype=np.float64), 2, 0), np.moveaxis(np.array(first), 2, 0)
