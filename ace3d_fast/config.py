@@ -228,8 +228,9 @@ class Execution:
     """How a run is carried out; its result does not depend on it.
 
     ``workers``: processes, or actors of Ray, that describe videos on one thread each, and on the CPU threads
-    that forward masked clips afterwards; None: this process does it all, on all threads of torch. ``work_dir``: where finished pieces of work are kept, for other runs too, a
-    folder or a URL of fsspec; None: beside the run until it is whole.
+    that forward masked clips afterwards; None: this process does it all, on all threads of torch.
+    ``work_dir``: where finished pieces of work are kept, for other runs too, a folder or a URL of fsspec;
+    None: beside the run until it is whole.
     """
 
     engine: Engine = "local"
