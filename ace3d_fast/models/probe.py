@@ -102,16 +102,14 @@ class Probe:
         """
         waiting = iter(views)
         batches = iter(lambda: list(islice(waiting, self.batch)), [])
-        if self.threads is None:
-            found = list(chain.from_iterable(map(self._see_batch, batches)))
-            self._prepared = None
-        else:
-            first = next(batches, [])
-            probes = self._find_crew(first[:1]) if first else [self]
-            calls = [probe._see_batch for probe in probes]
-            found = list(chain.from_iterable(map_on_threads(calls, chain([first], batches))))
-            for probe in probes:
-                probe._prepared = None
+        first = next(batches, [])
+        probes = self._find_crew(first[:1])
+        calls = [probe._see_batch for probe in probes]
+        every = chain([first], batches)
+        answers = map(calls[0], every) if self.threads is None else map_on_threads(calls, every)
+        found = list(chain.from_iterable(answers))
+        for probe in probes:
+            probe._prepared = None
         nothing = torch.zeros(0, 0)
         logits = [said for said, _ in found] or [nothing]
         features = [pooled for _, pooled in found if len(pooled)] or [nothing]
@@ -133,7 +131,8 @@ class Probe:
 
         Where the network cannot be copied, or a copy says anything else of ``views``, there are no others.
         """
-        assert self.threads is not None
+        if self.threads is None or not views:
+            return [self]
         if not self._crew:
             self._crew.append(self)
             with one_torch_thread(), suppress(Exception):  # of any kind: the user's module is copied
