@@ -1,14 +1,25 @@
 // Components by union-find (Playne and Hawick 2018), measured.
 #pragma once
 
+#include "common/racing.cuh"
 #include "connectivity/pass.cuh"
 
 namespace ace3d {
 
+// As find, while others join. A parent gives way to one that comes before it and has the same root in the
+// end, so an old one leads there too; what is not the last word about a root, atomicMin tells.
+__device__ inline int32_t find_meanwhile(const int32_t* parents, int32_t at) {
+  while (true) {
+    const int32_t parent = racing_read(&parents[at]);
+    if (parent == at) return at;
+    at = parent;
+  }
+}
+
 __device__ inline void unite(int32_t* parents, int32_t a, int32_t b) {
   while (true) {
-    a = find(parents, a);
-    b = find(parents, b);
+    a = find_meanwhile(parents, a);
+    b = find_meanwhile(parents, b);
     if (a == b) return;
     const int32_t later = a > b ? a : b, earlier = a > b ? b : a;
     const int32_t before = atomicMin(&parents[later], earlier);
@@ -71,8 +82,8 @@ static __global__ void measure_kernel(Pass pass) {
   int32_t* components = volume.maps.components;
   int32_t component = kNoComponent;
   if (voxel < volume.num_voxels && components[voxel] != kNoComponent) {
-    component = find(components, voxel);
-    components[voxel] = component;
+    component = find_meanwhile(components, voxel);
+    racing_write(&components[voxel], component);
   }
   const unsigned heads = run_heads(component, false);
   const int lane = WarpTeam().rank();

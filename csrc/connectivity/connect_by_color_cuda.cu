@@ -193,7 +193,7 @@ __global__ void finish_kernel(ColorPass pass) {
     const int32_t component = volume.maps.components[voxel];
     if (volume.has_region(component)) return;
     volume.for_each_other(voxel, component, [&](int32_t other) {
-      if (other < component) volume.places[component] = kWaits;
+      if (other < component) racing_write(&volume.places[component], kWaits);
     });
   });
   for_each_small(volume, [&](int32_t voxel) {

@@ -15,11 +15,11 @@ __device__ inline void cut(const BlockTeam& team, const Volume& volume, int32_t 
   int32_t first = component;
   for (int32_t done = 0; done < size;) {
     const int32_t count = walk(team, volume.maps, first, component, ~first, volume.most, queue + done);
-    if (team.rank() == 0) volume.sizes[first] = count;
+    if (team.rank() == 0) racing_write(&volume.sizes[first], count);
     done += count;
     for (int32_t base = first + 1; done < size; base += BlockTeam::kSize) {
       const int32_t voxel = base + team.rank();
-      const bool left = voxel < volume.num_voxels && volume.maps.components[voxel] == component;
+      const bool left = voxel < volume.num_voxels && racing_read(&volume.maps.components[voxel]) == component;
       const uint64_t found = team.greatest(left ? static_cast<uint64_t>(INT32_MAX - voxel) + 1 : 0);
       if (found == 0) continue;
       first = static_cast<int32_t>(INT32_MAX - (found - 1));
@@ -28,7 +28,8 @@ __device__ inline void cut(const BlockTeam& team, const Volume& volume, int32_t 
   }
   for (int32_t i = team.rank(); i < size; i += BlockTeam::kSize) {
     volume.maps.claims[queue[i]] = kUnclaimed;
-    volume.maps.components[queue[i]] = ~volume.maps.components[queue[i]];
+    int32_t* const piece = &volume.maps.components[queue[i]];
+    racing_write(piece, ~*piece);
   }
   team.sync();
 }
@@ -36,7 +37,9 @@ __device__ inline void cut(const BlockTeam& team, const Volume& volume, int32_t 
 __global__ void cut_kernel(Pass pass) {
   const Volume volume(pass, static_cast<int>(blockIdx.x / pass.blocks));
   const int32_t voxel = own_voxel(pass);
-  const bool large = volume.is_component(voxel) && volume.sizes[voxel] > volume.most;
+  // What other blocks have cut by now is never too large, whether its size is there yet or is still 0.
+  const bool large = voxel < volume.num_voxels && racing_read(&volume.maps.components[voxel]) == voxel &&
+                     racing_read(&volume.sizes[voxel]) > volume.most;
   one_by_one(large, voxel, [&](int32_t component) { cut(BlockTeam(), volume, component); });
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "common/racing.cuh"
 #include "common/team.cuh"
 
 namespace ace3d {
@@ -64,14 +65,15 @@ struct WalkMaps {
 };
 
 // Put the voxels of `component` that are connected to `first` into `queue`, `most` at most, as of `as`;
-// returns how many there are. None of them was claimed.
+// returns how many there are. None of them was claimed. Other components may become others meanwhile, though
+// never this one.
 template <class Team>
 __device__ int walk(const Team& team, const WalkMaps& maps, int32_t first, int32_t component, int32_t as,
                     int32_t most, int32_t* queue) {
   if (team.rank() == 0) {
     queue[0] = first;
     maps.claims[first] = kFirstClaim;
-    maps.components[first] = as;
+    if (as != component) racing_write(&maps.components[first], as);
   }
   team.sync();
   int count = 1;
@@ -81,8 +83,8 @@ __device__ int walk(const Team& team, const WalkMaps& maps, int32_t first, int32
     unsigned open = 0;
     for (int side = 0; side < kSides; ++side) {
       const int32_t voxel = place.beside(side);
-      const bool is_open =
-          at < count && voxel >= 0 && maps.components[voxel] == component && maps.claims[voxel] == kUnclaimed;
+      const bool is_open = at < count && voxel >= 0 && racing_read(&maps.components[voxel]) == component &&
+                           maps.claims[voxel] == kUnclaimed;
       open |= static_cast<unsigned>(is_open) << side;
     }
     team.sync();  // all have looked before any claims
@@ -103,7 +105,7 @@ __device__ int walk(const Team& team, const WalkMaps& maps, int32_t first, int32
       const int32_t voxel = place.beside(side);
       if (to < most) {
         queue[to++] = voxel;
-        maps.components[voxel] = as;
+        if (as != component) racing_write(&maps.components[voxel], as);
       } else {
         maps.claims[voxel] = kUnclaimed;
       }

@@ -1,4 +1,5 @@
 // Entries of cells: a thread a cell where each has one label of every map, else a warp a cell.
+#include "common/racing.cuh"
 #include "region_pool/region_cells.cuh"
 
 namespace ace3d {
@@ -45,7 +46,7 @@ __device__ void mark(const PoolGrid& grid, const CellMaps& maps, int64_t clip, i
   uint32_t* const word =
       maps.present + grid.chunk_at(clip, cell / grid.chunk_cells) * grid.num_words + region / 32;
   const uint32_t bit = 1u << (region % 32);
-  if ((*word & bit) == 0) atomicOr(word, bit);
+  if ((racing_read(word) & bit) == 0) atomicOr(word, bit);  // not seen yet: it is set once more
 }
 
 __global__ void single_kernel(PoolGrid grid, const int32_t* __restrict__ labels, CellMaps maps,

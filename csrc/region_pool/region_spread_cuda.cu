@@ -2,6 +2,7 @@
 //
 // A maximum and the first cell that has it are one 64-bit number: the value's bits in an order in which they
 // compare as values do, then the complement of the cell. The greatest of them is the same in any order.
+#include "common/racing.cuh"
 #include "region_pool/region_cells.cuh"
 
 namespace ace3d {
@@ -48,7 +49,7 @@ __global__ void __launch_bounds__(kThreadsPerBlock, 2)
       if (region >= 0 && channel + lane < grid.num_channels) {
         const int64_t row = clip * grid.num_regions + region;
         Word* const at = &best[row * grid.num_channels + channel + lane];
-        if (found > *at) atomicMax(at, found);
+        if (found > racing_read(at)) atomicMax(at, found);  // what has grown since is greater yet
       }
       found = 0;
     };

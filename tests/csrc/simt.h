@@ -4,8 +4,8 @@
 // and at warp-wide exchanges. Which block or thread is next is drawn from ACE3D_SIMT_SEED (as they are
 // numbered where that is 0 or not set), so that what hangs on an order shows. A barrier that some thread
 // never reaches ends the program with a message, and address and undefined-behaviour sanitizers see every
-// access. It models neither memory ordering nor speed. Here are blocks and fibers; simt_intrinsics.h holds
-// what kernels call.
+// access; the thread sanitizer sees those that CUDA leaves unordered (simt_races.h). It does not model speed.
+// Here are blocks and fibers; simt_intrinsics.h holds what kernels call.
 #pragma once
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -16,6 +16,7 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -26,6 +27,8 @@
 #include <memory>
 #include <numeric>
 #include <vector>
+
+#include "simt_races.h"
 
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
@@ -54,10 +57,10 @@ class Context {
     for (int i = 0; i < 6; ++i) *--at = 0;
     at_ = at;
   }
-  void leave_for(const Context& other) { swap(&at_, other.at_); }
+  SIMT_UNWATCHED void leave_for(const Context& other) { swap(&at_, other.at_); }
 
  private:
-  __attribute__((naked, noinline)) static void swap(void** /*save*/, void* /*load*/) {
+  SIMT_UNWATCHED __attribute__((naked, noinline)) static void swap(void** /*save*/, void* /*load*/) {
     __asm__(
         "pushq %rbp; pushq %rbx; pushq %r12; pushq %r13; pushq %r14; pushq %r15\n"
         "movq %rsp, (%rdi); movq %rsi, %rsp\n"
@@ -73,7 +76,7 @@ class Context {
     context_.uc_link = &after->context_;
     makecontext(&context_, body, 0);
   }
-  void leave_for(Context& other) { swapcontext(&context_, &other.context_); }
+  SIMT_UNWATCHED void leave_for(Context& other) { swapcontext(&context_, &other.context_); }
 
  private:
   ucontext_t context_;
@@ -108,48 +111,79 @@ class Order {
 };
 
 struct Fiber {
+  static constexpr size_t kStackBytes = 256 << 10;
   Context context;
-  std::unique_ptr<char[]> stack;
+  std::unique_ptr<char[]> stack = std::make_unique<char[]>(kStackBytes);
+  Strand strand;
   State state = State::kReady;
-  uint32_t mask = 0;   // lanes waited for
-  uint64_t value = 0;  // what this lane gives to an exchange
+  uint32_t mask = 0;    // lanes waited for
+  bool orders = false;  // what they did before comes before what they do next
+  uint64_t value = 0;   // what this lane gives to an exchange
+};
+
+// The threads of a block, and by which the sanitizer knows a barrier of all or of a warp.
+struct Crew {
+  std::vector<Fiber> fibers;
+  std::vector<uint64_t> places;
 };
 
 class Block {
  public:
-  static constexpr size_t kStackBytes = 256 << 10;
-  dim3 thread, block, block_size, grid_size;
+  // Not references: what a kernel reads of them is not its own.
+  SIMT_UNWATCHED static dim3 thread_index() { return current().thread_; }
+  SIMT_UNWATCHED static dim3 block_index() { return current().block_; }
+  SIMT_UNWATCHED static dim3 block_dim() { return current().block_size_; }
+  SIMT_UNWATCHED static dim3 grid_dim() { return current().grid_size_; }
 
-  void run(unsigned num_threads, const std::function<void()>& body) {
+  // Runs `body` in each thread of each block; `shared_bytes` of dynamic shared memory, exactly as many. Their
+  // content is not that of CUDA, which is undefined, but a pattern that no kernel can take for zeros.
+  void launch(unsigned num_blocks, unsigned num_threads, size_t shared_bytes,
+              const std::function<void()>& body) {
+    const Unwatched own;
     body_ = &body;
-    fibers_.resize(num_threads);
-    for (unsigned i = 0; i < num_threads; ++i) {
-      Fiber& fiber = fibers_[i];
-      if (!fiber.stack) fiber.stack = std::make_unique<char[]>(kStackBytes);
-      fiber.state = State::kReady;
-      fiber.context.start(fiber.stack.get(), kStackBytes, &Block::enter, &scheduler_);
+    block_size_ = {num_threads, 1, 1};
+    grid_size_ = {num_blocks, 1, 1};
+    give_order(launch_begins_.get());
+    const Order order(num_blocks);
+    for (unsigned i = 0; i < num_blocks; ++i) {
+      block_ = {static_cast<unsigned>(order[i]), 0, 0};
+      shared_.reset(shared_bytes == 0 ? nullptr : new char[shared_bytes]);
+      if (shared_bytes != 0) std::memset(shared_.get(), 0xa5, shared_bytes);
+      crew_ = &crews_[i % kCrews];
+      run(num_threads);
     }
-    while (step()) {
-    }
+    take_order(launch_ends_.get());
   }
 
-  void sync_block() { wait(State::kAtBlock, 0); }
-  void sync_warp(uint32_t mask) { wait(State::kAtWarp, mask); }
+  void sync_block() { wait(State::kAtBlock, 0, true); }
+  void sync_warp(uint32_t mask) { wait(State::kAtWarp, mask, true); }
+
+  // How many threads of the block give one that is not 0.
+  int count(int predicate) {
+    const Unwatched own;
+    fibers()[running_].value = predicate != 0;
+    sync_block();
+    const auto sum = [](uint64_t before, const Fiber& fiber) { return before + fiber.value; };
+    const auto result = std::accumulate(fibers().begin(), fibers().end(), uint64_t{0}, sum);
+    sync_block();  // before another call changes them
+    return static_cast<int>(result);
+  }
 
   // The values of all lanes of the mask; 0 for the others.
   void exchange(uint32_t mask, uint64_t value, uint64_t values[kWarp]) {
-    const unsigned lane = thread.x % kWarp, first = thread.x - lane;
-    if ((mask >> lane & 1) == 0) fail("a thread outside the mask of a warp-wide operation");
-    fibers_[thread.x].value = value;
-    sync_warp(mask);
+    const Unwatched own;
+    const size_t self = running_, first = self / kWarp * kWarp;
+    if ((mask >> (self - first) & 1) == 0) fail("a thread outside the mask of a warp-wide operation");
+    fibers()[self].value = value;
+    wait(State::kAtWarp, mask, false);
     for (unsigned i = 0; i < kWarp; ++i) {
-      const bool there = (mask >> i & 1) != 0 && first + i < fibers_.size();
-      values[i] = there ? fibers_[first + i].value : 0;
+      const bool there = (mask >> i & 1) != 0 && first + i < fibers().size();
+      values[i] = there ? fibers()[first + i].value : 0;
     }
-    sync_warp(mask);
+    wait(State::kAtWarp, mask, false);
   }
 
-  static Block& current() {
+  SIMT_UNWATCHED static Block& current() {
     static Block block;
     return block;
   }
@@ -159,83 +193,127 @@ class Block {
     std::exit(3);
   }
 
-  // The dynamic shared memory of a launch: exactly as large as asked for. Its content is not that of CUDA,
-  // which is undefined, but a pattern that no kernel can take for zeros.
-  void* shared() const { return shared_.get(); }
-  void reserve_shared(size_t bytes) {
-    shared_.reset(bytes == 0 ? nullptr : new char[bytes]);
-    if (bytes != 0) std::memset(shared_.get(), 0xa5, bytes);
-  }
+  SIMT_UNWATCHED void* shared() const { return shared_.get(); }
 
  private:
-  static void enter() {
-    Block& block = current();
-    (*block.body_)();
-    Fiber& fiber = block.fibers_[block.running_];
-    fiber.state = State::kDone;
-    fiber.context.leave_for(block.scheduler_);
+  void run(unsigned num_threads) {
+    forget_statics();
+    fibers().resize(num_threads);
+    crew_->places.resize(1 + num_threads / kWarp + 1);
+    for (Fiber& fiber : fibers()) {
+      fiber.state = State::kReady;
+      fiber.context.start(fiber.stack.get(), Fiber::kStackBytes, &Block::enter, &scheduler_);
+    }
+    while (step()) {
+    }
   }
 
-  void wait(State state, uint32_t mask) {
-    Fiber& fiber = fibers_[running_];
+  std::vector<Fiber>& fibers() { return crew_->fibers; }
+
+  SIMT_UNWATCHED static void enter() {
+    Block& block = current();
+    take_order(block.launch_begins_.get());
+    (*block.body_)();
+    give_order(block.launch_ends_.get());
+    Fiber& fiber = block.fibers()[block.running_];
+    fiber.state = State::kDone;
+    block.leave(fiber);
+  }
+
+  SIMT_UNWATCHED void leave(Fiber& fiber) {
+    scheduler_strand_.go_on();
+    fiber.context.leave_for(scheduler_);
+  }
+
+  void wait(State state, uint32_t mask, bool orders) {
+    const Unwatched own;
+    Fiber& fiber = fibers()[running_];
     fiber.state = state;
     fiber.mask = mask;
-    fiber.context.leave_for(scheduler_);
+    fiber.orders = orders;
+    leave(fiber);
+  }
+
+  SIMT_UNWATCHED void resume(Fiber& fiber) {
+    fiber.strand.go_on();
+    scheduler_.leave_for(fiber.context);
   }
 
   bool step() {
     bool ran = false;
-    const Order order(fibers_.size());
-    for (size_t i = 0; i < fibers_.size(); ++i) {
+    const Order order(fibers().size());
+    for (size_t i = 0; i < fibers().size(); ++i) {
       running_ = order[i];
-      if (fibers_[running_].state != State::kReady) continue;
+      if (fibers()[running_].state != State::kReady) continue;
       ran = true;
-      thread = {static_cast<unsigned>(running_), 0, 0};
-      scheduler_.leave_for(fibers_[running_].context);
+      thread_ = {static_cast<unsigned>(running_), 0, 0};
+      resume(fibers()[running_]);
     }
     if (release()) return true;
     const auto is_done = [](const Fiber& fiber) { return fiber.state == State::kDone; };
-    if (std::all_of(fibers_.begin(), fibers_.end(), is_done)) return false;
+    if (std::all_of(fibers().begin(), fibers().end(), is_done)) return false;
     if (!ran) fail("a barrier that not all threads reach");
     return true;
   }
 
   bool release() {
     const auto waits = [](const Fiber& fiber) { return fiber.state == State::kAtBlock; };
-    if (std::all_of(fibers_.begin(), fibers_.end(), waits)) {
-      for (Fiber& fiber : fibers_) fiber.state = State::kReady;
+    if (std::all_of(fibers().begin(), fibers().end(), waits)) {
+      let_go(0, fibers().size(), &crew_->places[0], [](size_t) { return true; });
       return true;
     }
     bool released = false;
-    for (size_t first = 0; first < fibers_.size(); first += kWarp) {
-      for (unsigned lane = 0; lane < kWarp && first + lane < fibers_.size(); ++lane) {
-        if (fibers_[first + lane].state != State::kAtWarp) continue;
-        const uint32_t mask = fibers_[first + lane].mask;
+    for (size_t first = 0; first < fibers().size(); first += kWarp) {
+      const size_t end = std::min<size_t>(first + kWarp, fibers().size());
+      for (size_t at = first; at < end; ++at) {
+        if (fibers()[at].state != State::kAtWarp) continue;
+        const uint32_t mask = fibers()[at].mask;
+        const auto is_of_mask = [&](size_t i) { return (mask >> (i - first) & 1) != 0; };
         bool all = true;
-        for (unsigned i = 0; i < kWarp && first + i < fibers_.size(); ++i) {
-          const Fiber& fiber = fibers_[first + i];
-          if (mask >> i & 1) all &= fiber.state == State::kAtWarp && fiber.mask == mask;
+        for (size_t i = first; i < end; ++i) {
+          const Fiber& fiber = fibers()[i];
+          if (is_of_mask(i)) all &= fiber.state == State::kAtWarp && fiber.mask == mask;
         }
         if (!all) continue;
-        for (unsigned i = 0; i < kWarp && first + i < fibers_.size(); ++i) {
-          if (mask >> i & 1) fibers_[first + i].state = State::kReady;
-        }
+        let_go(first, end, &crew_->places[1 + first / kWarp], is_of_mask);
         released = true;
       }
     }
     return released;
   }
 
+  // The fibers of [first, end) that are `taken` go on, in order where that is what they waited for.
+  template <class Taken>
+  SIMT_UNWATCHED void let_go(size_t first, size_t end, void* place, const Taken& taken) {
+    for (void (*tell)(void*) : {give_order, take_order}) {
+      for (size_t i = first; kCrews > 1 && i < end; ++i) {
+        if (!taken(i) || !fibers()[i].orders) continue;
+        fibers()[i].strand.go_on();
+        tell(place);
+      }
+    }
+    scheduler_strand_.go_on();
+    for (size_t i = first; i < end; ++i) {
+      if (taken(i)) fibers()[i].state = State::kReady;
+    }
+  }
+
   [[noreturn]] void fail(const char* what) {
-    std::fprintf(stderr, "simt: %s (block %u)\n", what, block.x);
+    std::fprintf(stderr, "simt: %s (block %u)\n", what, block_.x);
     std::exit(3);
   }
 
+  dim3 thread_, block_, block_size_, grid_size_;
   Context scheduler_;
-  std::vector<Fiber> fibers_;
+  Strand scheduler_strand_ = Strand::running();
+  std::array<Crew, kCrews> crews_;
+  Crew* crew_ = nullptr;
   size_t running_ = 0;
   const std::function<void()>* body_ = nullptr;
   std::unique_ptr<char[]> shared_;
+  // By which the sanitizer knows where launches begin and end; on the heap, because of forget_statics.
+  std::unique_ptr<uint64_t> launch_begins_ = std::make_unique<uint64_t>();
+  std::unique_ptr<uint64_t> launch_ends_ = std::make_unique<uint64_t>();
 };
 
 // Dynamic shared memory that launches of a kernel may have: without asking, as much as everywhere.
@@ -254,15 +332,7 @@ inline void launch(const void* kernel, unsigned num_blocks, unsigned num_threads
   if (shared_bytes > (allowed == allowed_shared().end() ? kSharedUnasked : allowed->second)) {
     Block::fail_launch("more shared memory than the kernel was allowed");
   }
-  Block& block = Block::current();
-  block.reserve_shared(shared_bytes);
-  block.block_size = {num_threads, 1, 1};
-  block.grid_size = {num_blocks, 1, 1};
-  const Order order(num_blocks);
-  for (unsigned i = 0; i < num_blocks; ++i) {
-    block.block = {static_cast<unsigned>(order[i]), 0, 0};
-    block.run(num_threads, body);
-  }
+  Block::current().launch(num_blocks, num_threads, shared_bytes, body);
 }
 
 template <class T>

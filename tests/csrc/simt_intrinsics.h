@@ -12,22 +12,13 @@
 #define __align__(bytes) alignas(bytes)
 #define __shared__ static  // blocks run one at a time
 
-#define threadIdx (::simt::Block::current().thread)
-#define blockIdx (::simt::Block::current().block)
-#define blockDim (::simt::Block::current().block_size)
-#define gridDim (::simt::Block::current().grid_size)
+#define threadIdx (::simt::Block::thread_index())
+#define blockIdx (::simt::Block::block_index())
+#define blockDim (::simt::Block::block_dim())
+#define gridDim (::simt::Block::grid_dim())
 
 inline void __syncthreads() { simt::Block::current().sync_block(); }
-inline int __syncthreads_count(int predicate) {
-  static int count;
-  if (threadIdx.x == 0) count = 0;
-  __syncthreads();
-  count += predicate != 0;
-  __syncthreads();
-  const int result = count;
-  __syncthreads();  // before another call sets it to 0
-  return result;
-}
+inline int __syncthreads_count(int predicate) { return simt::Block::current().count(predicate); }
 inline int __syncthreads_or(int predicate) { return __syncthreads_count(predicate) != 0; }
 inline int __syncthreads_and(int predicate) {
   return __syncthreads_count(predicate) == static_cast<int>(blockDim.x);
@@ -107,11 +98,13 @@ inline uint32_t __reduce_and_sync(uint32_t mask, uint32_t value) {
 inline int __any_sync(uint32_t mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
 inline int __all_sync(uint32_t mask, int predicate) { return __ballot_sync(mask, predicate) == mask; }
 
-// One thread runs at a time, and gives way at barriers alone: a plain step is atomic.
+// One thread runs at a time, and gives way at barriers alone, so nobody comes between the two.
 template <class T, class Step>
 T step_at(T* at, const Step& step) {
-  const T before = *at;
-  *at = step(before);
+  T before;
+  __atomic_load(at, &before, __ATOMIC_RELAXED);
+  T after = step(before);
+  __atomic_store(at, &after, __ATOMIC_RELAXED);
   return before;
 }
 template <class T>

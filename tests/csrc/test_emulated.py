@@ -9,24 +9,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from emulated_library import COMPILE, KERNELS, ROOT, build, run_checks
+from emulated_library import COMPILE, KERNELS, ROOT, SANITIZE, build, run_checks
 
 ARCHITECTURES = (80, 90, 100, 120)
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
 
-def run(tmp_path: Path, *sources: Path) -> subprocess.CompletedProcess[str]:
-    program = tmp_path / "program"
-    files = [argument for source in sources for argument in ("-x", "c++", str(source))]
-    subprocess.run([*COMPILE, *files, "-o", str(program)], check=True)
-    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
-    return subprocess.run([str(program)], env=environment, capture_output=True, text=True)
+def test_emulated_ops_do_what_the_ops_of_the_cpu_do(tmp_path):
+    result = run_checks(build(tmp_path, "address"), "address")
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_emulated_ops_do_what_the_ops_of_the_cpu_do(tmp_path, monkeypatch):
-    monkeypatch.setenv("ACE3D_SIMT_SEED", "1")  # no result may hang on who comes first
-    result = run_checks(build(tmp_path))
+def test_no_kernel_leaves_accesses_to_one_place_unordered(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACE3D_EXAMPLES", "0.1")
+    result = run_checks(build(tmp_path, "thread"), "thread")
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -64,11 +61,9 @@ SEEN = [
 NO_BARRIER = ("if (i < 63) at[i] = 1; if (i > 0 && at[i - 1] != 1) at[63] = 1;", "at[63] == 0")
 
 
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory) -> Path:
+def compile_kernels(folder: Path, sanitizers: str, cases: list[tuple[str, str]], num_blocks: int) -> Path:
     """A program that runs the kernel of the number given to it, and exits with 9 unless all is right."""
     lines = ["#include <cuda_runtime.h>", "using Kernel = void (*)(int, int*, int*);"]
-    cases = [*DOCUMENTED, *((body, "true") for body, _ in SEEN), NO_BARRIER]
     rows = [
         "{[]([[maybe_unused]] int i, [[maybe_unused]] int* at, [[maybe_unused]] int* shared)"
         f" {{ {body} }}, [](const int* at) {{ return at != nullptr && ({check}); }}}},"
@@ -79,17 +74,22 @@ def kernels(tmp_path_factory) -> Path:
         "int main(int, char** arguments) {",
         "  const auto& one = cases[std::atoi(arguments[1])];",
         "  std::vector<int> at(64);",
-        "  simt::launch(nullptr, 1, 64, 64, [&] { one.run(threadIdx.x, at.data(),"
+        f"  simt::launch(nullptr, {num_blocks}, 64, 64, [&] {{ one.run(threadIdx.x, at.data(),"
         " static_cast<int*>(simt::Block::current().shared())); });",
         "  return one.check(at.data()) ? 0 : 9;",
         "}",
     ]
-    folder = tmp_path_factory.mktemp("kernels")
     source = folder / "kernels.cu"
     source.write_text("\n".join(lines) + "\n")
-    command = [*COMPILE, "-x", "c++", str(source), "-o", str(folder / "kernels")]
+    command = [*COMPILE, *SANITIZE[sanitizers], "-x", "c++", str(source), "-o", str(folder / "kernels")]
     subprocess.run(command, check=True)
     return folder / "kernels"
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory) -> Path:
+    cases = [*DOCUMENTED, *((body, "true") for body, _ in SEEN), NO_BARRIER]
+    return compile_kernels(tmp_path_factory.mktemp("kernels"), "address", cases, num_blocks=1)
 
 
 @pytest.mark.parametrize("case", range(len(DOCUMENTED)), ids=[body for body, _ in DOCUMENTED])
@@ -110,6 +110,45 @@ def test_a_missing_barrier_shows_where_the_order_is_drawn(kernels, seed, found):
     environment = {**os.environ, "ACE3D_SIMT_SEED": seed}
     result = subprocess.run([str(kernels), str(len(DOCUMENTED) + len(SEEN))], env=environment)
     assert result.returncode == found
+
+
+# Two blocks of such threads; `shared` is apart for each.
+ORDERED = [
+    "if (i < 16) shared[i] = i; __syncthreads(); if (blockIdx.x == 0) at[i] = shared[15 - i % 16];",
+    "if (i < 16) shared[i] = i; __syncwarp(); if (i < 16 && blockIdx.x == 0) at[i] = shared[15 - i];",
+    "atomicAdd(at, i); atomicMax(&shared[3], i);",
+    "if (i < 32) at[32 * blockIdx.x + i] = i;",
+    "if (i == 5) shared[0] = 1; if (__syncthreads_or(i == 9) != 0 && i == 6) shared[0] = 2;",
+]
+UNORDERED = [
+    "if (i < 16) shared[i] = i; if (blockIdx.x == 0) at[i] = shared[15 - i % 16];",  # no barrier
+    "if (i < 16) shared[i] = i; __syncwarp(); if (blockIdx.x == 0) at[i] = shared[i % 16];",  # of a warp
+    "if (i < 16) shared[i] = i; __shfl_sync(~0u, i, 0); if (i == 0 && blockIdx.x == 0) at[i] = shared[15];",
+    "if (i == 5) shared[0] = 1; if (__any_sync(~0u, i == 5) && i == 6) shared[0] = 2;",
+    "if (i < 16) shared[i] = i; __syncthreads(); if (i < 16) shared[i] = shared[15 - i];",
+    "if (i == 0) at[0] = 1;",  # of two blocks
+    "if (i == 0 && blockIdx.x == 0) at[0] = 1; if (i == 9 && blockIdx.x == 1) at[1] = at[0];",
+    "if (i == 0) atomicAdd(at, 1); if (i == 40) at[1 + blockIdx.x] = at[0];",
+]
+
+
+@pytest.fixture(scope="module")
+def watched_kernels(tmp_path_factory) -> Path:
+    cases = [(body, "true") for body in (*ORDERED, *UNORDERED)]
+    return compile_kernels(tmp_path_factory.mktemp("kernels"), "thread", cases, num_blocks=2)
+
+
+@pytest.mark.parametrize("case", range(len(ORDERED)), ids=ORDERED)
+def test_what_cuda_orders_passes(watched_kernels, case):
+    result = subprocess.run([str(watched_kernels), str(case)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("case", range(len(UNORDERED)), ids=UNORDERED)
+def test_what_cuda_leaves_unordered_is_seen(watched_kernels, case):
+    number = str(len(ORDERED) + case)
+    result = subprocess.run([str(watched_kernels), number], capture_output=True, text=True)
+    assert "data race" in result.stderr
 
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from beside import emulated, native
-from hypothesis import given, settings
+from beside import emulated, examples, native
+from hypothesis import given
 from hypothesis import strategies as st
 
 SIDES = st.integers(1, 9)
@@ -14,7 +14,7 @@ def frames_of(shape, num_clips, seed, low=0, high=255):
     return torch.randint(low, high + 1, (num_clips, *shape, 3), generator=generator, dtype=torch.uint8)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(SHAPES, st.integers(0, 3), st.booleans(), st.integers(0, 255), st.integers(0, 255))
 def test_lab_is_that_of_the_cpu_bit_for_bit(shape, num_clips, stretch, a, b):
     frames = frames_of(shape, num_clips, 0, min(a, b), max(a, b))
@@ -38,7 +38,7 @@ def test_lab_of_colours_in_any_order_is_that_of_the_cpu(dtype, shape):
     torch.testing.assert_close(emulated.rgb_to_lab(rgb), expected, atol=tolerance, rtol=0)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(SHAPES, st.integers(0, 2), SIGMAS, st.sampled_from([torch.float32, torch.float64]))
 def test_smoothing_is_that_of_the_cpu_bit_for_bit(shape, num_clips, sigma, dtype):
     volume = torch.randn(num_clips, 2, *shape, dtype=dtype)
@@ -46,7 +46,7 @@ def test_smoothing_is_that_of_the_cpu_bit_for_bit(shape, num_clips, sigma, dtype
     assert torch.equal(found, expected)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(SHAPES, st.integers(0, 2), SIGMAS, st.booleans())
 def test_smoothed_lab_is_that_of_the_cpu_bit_for_bit(shape, num_clips, sigma, stretch):
     frames = frames_of(shape, num_clips, 1, 30, 200)

@@ -1,6 +1,6 @@
 import torch
-from beside import emulated, native
-from hypothesis import given, settings
+from beside import emulated, examples, native
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ace3d_fast.ops.seeds import seed_grid
@@ -55,7 +55,7 @@ def clip_of(shape, num_clips=1, channels=3, seed=0, smooth=True):
     return fine + torch.randn(fine.shape, generator=generator)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(
     SHAPES,
     st.sampled_from([1, 2, 3, 4, 6]),
@@ -72,7 +72,7 @@ def test_labels_and_centres_are_those_of_the_cpu(
     assert same(both(volume, None, None, maps_of(shape, counts), compactness, iterations, give=give))
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(
     st.sampled_from([(4, 24, 24), (2, 20, 33), (1, 30, 18)]),
     st.sampled_from([0.3, 1.0, 7.0]),
@@ -85,7 +85,7 @@ def test_ties_and_spacings_are_those_of_the_cpu(shape, spacing, iterations):
     assert same(both(volume, None, None, maps, 5.0, iterations, (spacing, spacing, 1.0)))
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(SHAPES, st.integers(1, 30), st.integers(0, 10**6), st.booleans(), st.integers(1, 3))
 def test_given_centres_masks_and_settling_are_those_of_the_cpu(shape, num_centers, seed, settle, iterations):
     generator = torch.Generator().manual_seed(seed)
@@ -116,7 +116,7 @@ def test_many_iterations_end_where_labels_do():
     assert same(both(clip_of(shape), None, None, maps_of(shape, [6, 30]), 10.0, 40, give=True))
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(SHAPES, st.integers(0, 2), st.sampled_from([3.0, 20.0]), st.integers(1, 3))
 def test_frames_have_the_labels_of_the_cpu(shape, num_clips, compactness, iterations):
     volume = clip_of(shape, num_clips, seed=3) + 120
