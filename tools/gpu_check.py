@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -60,22 +61,10 @@ class Check:
         left = LIMIT_SECONDS - (time.monotonic() - self.begin)
         begin = time.monotonic()
         print(f"gpu-check: {name}", flush=True)
-        try:
-            done = subprocess.run(
-                command,
-                cwd=ROOT,
-                env={**ENVIRONMENT, **environment},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=max(1.0, min(limit_seconds, left)),
-            )
-            code, output = done.returncode, done.stdout
-        except subprocess.TimeoutExpired as error:
-            code, output = 124, _text(error.stdout) + "\n(out of time)"
-        except OSError as error:
-            code, output = 127, str(error)
+        code, output = _run(command, max(1.0, min(limit_seconds, left)), {**ENVIRONMENT, **environment})
+        if os.environ.get("OUT"):  # whole: with many failures the first ones stand far from the end
+            Path(os.environ["OUT"]).mkdir(parents=True, exist_ok=True)
+            (Path(os.environ["OUT"]) / f"{name}.log").write_text(output)
         step: dict[str, Any] = {"passed": code == 0, "seconds": round(time.monotonic() - begin, 1)}
         if facts is not None:
             step.update(facts())
@@ -106,8 +95,31 @@ class Check:
             (folder / name).write_text(json.dumps(record, indent=1) + "\n")
 
 
-def _text(output: Any) -> str:
-    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+def _run(command: list[str], seconds: float, environment: dict[str, str]) -> tuple[int, str]:
+    """Exit code and output. What outlasts its time is ended with all that it started."""
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        return 127, str(error)
+    try:
+        output, _ = process.communicate(timeout=seconds)
+        return process.returncode, output
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        return 124, output + "\n(out of time)"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _test_facts(report: Path) -> dict[str, Any]:
@@ -148,22 +160,28 @@ def _checks_of_a_build(check: Check) -> None:
         # Only tests/cuda and its own conftest: that of all tests needs a video library.
         tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--confcutdir=tests/cuda"]
         check.run("tests", [*tests, f"--junitxml={report}", "tests/cuda"], 200, lambda: _test_facts(report))
-        sanitizer = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
-        # Kernels of torch, and calls that it makes in order to fail, are not looked at.
-        own = ["--error-exitcode=9", "--kernel-name=kernel_substring=ace3d", "--report-api-errors=no"]
-        own += ["--target-processes=application-only", sys.executable, "tests/cuda/small_case.py"]
-        for tool in ("memcheck", "racecheck"):
-            check.run(tool, [sanitizer, f"--tool={tool}", *own], 90, PYTORCH_NO_CUDA_MEMORY_CACHING="1")
-        if not check.steps["tests"]["passed"]:
-            return  # a wrong kernel's speed means nothing
 
         def benchmark() -> dict[str, Any]:
             if results.is_file():
                 check.benchmark = json.loads(results.read_text())
             return {}
 
-        command = [sys.executable, "benchmarks/bench_cuda.py", "--json", str(results)]
-        check.run("benchmark", command, 150, benchmark)
+        def run_benchmark() -> None:
+            command = [sys.executable, "benchmarks/bench_cuda.py", "--json", str(results)]
+            check.run("benchmark", command, 150, benchmark)
+
+        # It proves each part before timing it. Where tests fail, what the sanitizer says comes first.
+        right = check.steps["tests"]["passed"]
+        if right:
+            run_benchmark()
+        sanitizer = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
+        # Kernels of torch, and calls that it makes in order to fail, are not looked at.
+        own = ["--error-exitcode=9", "--kernel-name=kernel_substring=ace3d", "--report-api-errors=no"]
+        own += ["--target-processes=application-only", sys.executable, "tests/cuda/small_case.py"]
+        for tool in ("memcheck", "racecheck"):
+            check.run(tool, [sanitizer, f"--tool={tool}", *own], 90, PYTORCH_NO_CUDA_MEMORY_CACHING="1")
+        if not right:
+            run_benchmark()
 
 
 if __name__ == "__main__":
