@@ -9,7 +9,7 @@
 namespace ace3d {
 namespace {
 
-constexpr int64_t kBytesPerBlock = 16 * 16 * kThreadsPerBlock;
+constexpr int64_t kBytesPerBlock = 4 * 16 * kThreadsPerBlock;
 constexpr int64_t kPixelsPerBlock = 16 * kThreadsPerBlock;
 
 int64_t blocks_for(int64_t size, int64_t per_block) { return (size + per_block - 1) / per_block; }

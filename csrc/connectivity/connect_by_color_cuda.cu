@@ -36,6 +36,7 @@ struct ColorPass {
 //   firsts   of components: the component that started their region; kNoRegion
 //   places   of small components: the component that they join in this round; kNothing
 //   queue    the voxels of small components, in any order
+//   counters cut_used: components without a region, as far as all blocks go
 struct ColorVolume : Volume {
   const uint8_t* colors;
   int32_t channels;
@@ -90,6 +91,7 @@ __global__ void prepare_kernel(ColorPass pass) {
   volume.firsts[voxel] = small ? kNoRegion : voxel;
   volume.places[voxel] = kNothing;
   volume.distances[voxel] = kFar;
+  if (small) atomicAdd(&volume.counters->cut_used, 1);
   for (int32_t c = 0; c < volume.channels; ++c) volume.sums_of(voxel)[c] = 0;
 }
 
@@ -164,7 +166,9 @@ __global__ void choose_kernel(ColorPass pass) {
 __global__ void join_region_kernel(ColorPass pass) {
   const ColorVolume volume(pass, static_cast<int>(blockIdx.x / pass.pass.blocks));
   const int32_t place = own_voxel(pass.pass);
-  if (place < volume.counters->queue_used) join(volume, volume.queue[place]);
+  if (place < volume.counters->queue_used && join(volume, volume.queue[place])) {
+    atomicAdd(&volume.counters->cut_used, -1);
+  }
 }
 
 // Calls step(voxel) for every voxel of a small component, by a block; then all threads have.
@@ -187,6 +191,7 @@ __device__ void run_rounds(const ColorVolume& volume) {
 
 __global__ void finish_kernel(ColorPass pass) {
   const ColorVolume volume(pass, static_cast<int>(blockIdx.x));
+  if (volume.counters->cut_used == 0) return;  // one block goes through them slowly
   run_rounds(volume);
   // What is left is cut off; what touches nothing of that before it in scan order starts regions.
   for_each_small(volume, [&](int32_t voxel) {

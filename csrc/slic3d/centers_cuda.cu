@@ -5,7 +5,7 @@
 namespace ace3d {
 namespace {
 
-constexpr int64_t kVoxelsPerThread = 32;
+constexpr int64_t kVoxelsPerThread = 4;  // few, so that the blocks of few seeds fill a GPU
 
 // A centre from t, y, x and colours divided by the compactness: see CenterRows of brick_passes.h. Where t is
 // not a number it is dead and reaches nothing; nor does it where another coordinate is not.
@@ -133,19 +133,35 @@ __global__ void move_kernel(SlicTask task, bool compare) {
   for (int64_t k = threadIdx.x; k < map.num_centers; k += blockDim.x) {
     const int64_t center = task.center(clip, map) + k;
     Word *const sums = task.sums + center * stride, *const before = task.sums_before + center * stride;
-    const auto count = static_cast<double>(static_cast<int64_t>(sums[0]));
     CenterWriter writer(task, map, center);
-    const auto take = [&](int64_t f, double to) {  // the mean of a sum, in multiples of `to`
-      const Word sum = sums[f];
-      changed |= sum != before[f];
-      before[f] = sum;
-      sums[f] = 0;
-      const double whole = static_cast<double>(static_cast<int64_t>(sum));
+    // Four sums at a time, all of them read before one is written: a read behind a write waits for it.
+    const auto take = [&](int64_t first, double (&taken)[4]) {
+      Word now[4], old[4];
+      for (int j = 0; j < 4; ++j) {
+        now[j] = sums[first + j];
+        old[j] = first + j < 4 + task.channels ? before[first + j] : 0;
+      }
+      for (int j = 0; j < 4; ++j) {
+        changed |= now[j] != old[j];
+        before[first + j] = now[j];
+        sums[first + j] = 0;
+        taken[j] = static_cast<double>(static_cast<int64_t>(now[j]));
+      }
+    };
+    double sum[4];
+    take(0, sum);
+    const double count = sum[0];
+    // The mean of a sum, in multiples of `to`.
+    const auto mean_of = [count](double whole, double to) {
       return count > 0 ? whole * to / count : static_cast<double>(NAN);
     };
-    take(0, 1.0);
-    const double place[3] = {take(1, 1.0), take(2, 1.0), take(3, 1.0)};
-    for (int64_t c = 0; c < task.channels; ++c) writer.set_color(c, take(4 + c, unit));
+    const double place[3] = {mean_of(sum[1], 1.0), mean_of(sum[2], 1.0), mean_of(sum[3], 1.0)};
+    for (int64_t c = 0; c < task.channels; c += 4) {
+      take(4 + c, sum);
+      for (int j = 0; j < 4; ++j) {
+        if (c + j < task.channels) writer.set_color(c + j, mean_of(sum[j], unit));
+      }
+    }
     writer.set_place(place);
   }
   // The same sums give the same centres, and these the same labels.

@@ -11,7 +11,7 @@ namespace {
 
 constexpr float kFar = 3e38f;
 constexpr int kColorBits = 17;
-constexpr int kValuesPerThread = 64;
+constexpr int kValuesPerThread = 16;
 
 // Ints in the order of the floats.
 __device__ __forceinline__ int ordered(float value) {
@@ -35,12 +35,14 @@ __global__ void largest_kernel(const float* __restrict__ volume, int64_t clip_va
   const int64_t clip = blockIdx.x / blocks_per_clip, block = blockIdx.x % blocks_per_clip;
   const float* values = volume + clip * clip_values;
   int largest = 0;
-  for (int64_t i = block * blockDim.x + threadIdx.x; i < clip_values; i += blocks_per_clip * blockDim.x) {
+  const int64_t step = int64_t{blocks_per_clip} * blockDim.x;
+  for (int64_t i = block * blockDim.x + threadIdx.x; i < clip_values; i += step) {
     const int magnitude = __float_as_int(values[i]) & 0x7fffffff;
     largest = magnitude > largest ? magnitude : largest;
   }
   largest = __reduce_max_sync(~0u, largest);
-  if (threadIdx.x % 32 == 0) atomicMax(&largest_bits[clip], largest);
+  // It only grows: most warps see that theirs is not the largest, and do not queue up for it.
+  if (threadIdx.x % 32 == 0 && largest > largest_bits[clip]) atomicMax(&largest_bits[clip], largest);
 }
 
 // Colours of a clip, one at a time or all of a voxel.
