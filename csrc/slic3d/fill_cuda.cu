@@ -4,6 +4,7 @@
 // bricks of a box, and the colour box around them.
 #define ACE3D_WITH_CUDA
 #include "color/lab.cuh"
+#include "common/racing.cuh"
 #include "slic3d/task.cuh"
 
 namespace ace3d {
@@ -42,7 +43,9 @@ __global__ void largest_kernel(const float* __restrict__ volume, int64_t clip_va
   }
   largest = __reduce_max_sync(~0u, largest);
   // It only grows: most warps see that theirs is not the largest, and do not queue up for it.
-  if (threadIdx.x % 32 == 0 && largest > largest_bits[clip]) atomicMax(&largest_bits[clip], largest);
+  if (threadIdx.x % 32 == 0 && largest > racing_read(&largest_bits[clip])) {
+    atomicMax(&largest_bits[clip], largest);
+  }
 }
 
 // Colours of a clip, one at a time or all of a voxel.
