@@ -8,24 +8,18 @@ from ace3d_fast.errors import InputError, expected
 
 
 def read_labels(path: str | Path) -> list[str]:
-    """Read a file with one class name a line, in the order of the network's outputs.
+    """Read a file, or a pipe, with one class name a line, in the order of the network's outputs.
 
     Raises
     ------
     InputError
-        Where the file is missing, no text, empty, or has an empty line between two names.
+        Where the file is missing, a folder, no text, empty, or has an empty line between two names.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            expected(
-                "read_labels",
-                str(path),
-                "to be a file of class names",
-                "nothing there",
-                "check the path given to --labels",
-            )
-        )
+    if not path.exists() or path.is_dir():  # a pipe will do
+        fact = "a folder" if path.is_dir() else "nothing there"
+        todo = "check the path given to --labels"
+        raise InputError(expected("read_labels", str(path), "to be a file of class names", fact, todo))
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:

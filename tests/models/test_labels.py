@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ace3d_fast.errors import InputError
@@ -11,6 +13,19 @@ def test_one_name_a_line_in_order(tmp_path):
     path = tmp_path / "labels.txt"
     path.write_bytes(b"\xef\xbb\xbfplaying tennis \r\ndive\r\n\r\n")
     assert read_labels(path) == ["playing tennis", "dive"]
+
+
+def test_names_come_through_a_pipe():
+    reading, writing = os.pipe()
+    os.write(writing, b"playing tennis\ndive\n")
+    os.close(writing)
+    assert read_labels(f"/dev/fd/{reading}") == ["playing tennis", "dive"]
+    os.close(reading)
+
+
+def test_a_folder_is_told_as_one(tmp_path):
+    with pytest.raises(InputError, match="to be a file of class names, got a folder"):
+        read_labels(tmp_path)
 
 
 @pytest.mark.parametrize(
