@@ -162,7 +162,7 @@ def measure_regions(
     recall : callable, optional
         Given some videos, what is asked of them and a function that finds that out: keeps the answer.
     progress : Progress
-        Advanced once for each region.
+        Advanced by the regions of a clip as each is done, and at once by those that are recalled.
     """
     shape = (len(regions), len(classes))
     insertion, deletion = (np.full(shape, np.nan, dtype=np.float32) for _ in range(2))
@@ -176,16 +176,24 @@ def measure_regions(
         removed = np.isin(rows, plan.removed)
         of_video = regions["video"].to_numpy()[rows]
 
-        def measure(rows: Rows = rows, out: Any = removed, of: Any = of_video) -> dict[str, Any]:
+        counted: list[int] = []
+
+        def count(num_regions: int, counted: list[int] = counted) -> None:
+            counted.append(num_regions)
+            progress.advance(num_regions)
+
+        def measure(
+            rows: Rows = rows, out: Any = removed, of: Any = of_video, count: Any = count
+        ) -> dict[str, Any]:
             asked = pd.DataFrame({"video": of, "clip": clips[rows], "index": index[rows], "removed": out})
             logits = clip_logits[clip_ids[rows]]
-            return _measure_rows(asked, probe, load_clip, classes, logits)
+            return _measure_rows(asked, probe, load_clip, classes, logits, count)
 
         asked = (of_video, clips[rows], index[rows], removed)
         found = measure() if recall is None else recall(some, asked, measure)
         known.append((rows, found["features"]))
         insertion[rows], deletion[rows] = found["insertion"], found["deletion"]
-        progress.advance(len(rows))
+        progress.advance(len(rows) - sum(counted))
     if not known:
         known.append((plan.alone, np.zeros((0, 0), dtype=np.float32)))
     rows, values = (np.concatenate(parts) for parts in zip(*known, strict=True))
@@ -199,8 +207,12 @@ def _measure_rows(
     load_clip: LoadClip,
     classes: Sequence[int],
     logits: NDArray[np.float32],
+    count: Callable[[int], None],
 ) -> dict[str, NDArray[np.float32]]:
-    """Responses of the regions ``asked`` of; ``logits`` (n, K) are those of their whole clips."""
+    """Responses of the regions ``asked`` of; ``logits`` (n, K) are those of their whole clips.
+
+    ``count`` is told of the regions of each clip when its views are on their way.
+    """
     groups = asked.groupby(["video", "clip"], sort=False).indices
     by_clip: list[tuple[Any, Rows]] = [(key, np.asarray(rows)) for key, rows in groups.items()]
 
@@ -212,6 +224,7 @@ def _measure_rows(
             yield from (View(loaded, regions, under=(regions,)) for regions in sets)
             taken = asked["removed"].to_numpy()[rows]
             yield from (View(loaded, sets[i], keep=False) for i in np.flatnonzero(taken))
+            count(len(rows))
 
     seen = probe.see(views())
     said = margins(seen.logits, classes)

@@ -179,11 +179,22 @@ def test_only_videos_that_score_lose_regions():
     assert set(regions.loc[plan.removed, "video"]) == {"t2"}
 
 
-def measured():
+class Steps(SilentProgress):
+    """The steps that it was told of."""
+
+    def __init__(self):
+        self.told = []
+
+    def advance(self, steps=1):
+        if steps:
+            self.told.append(steps)
+
+
+def measured(recall=None, progress=None, per_concept=1):
     clips = {(f"v{i}", 0): halves_clip(f"v{i}") for i in range(2)}
     regions = pd.concat([halves_table(c, i) for i, c in enumerate(clips.values())], ignore_index=True)
     regions = regions.assign(concept=[0, 1, 0, 1])
-    plan = plan_of(regions.assign(label="t"), per_concept=1, num_negatives=0)
+    plan = plan_of(regions.assign(label="t"), per_concept=per_concept, num_negatives=0)
     responses = measure_regions(
         plan,
         regions,
@@ -191,7 +202,8 @@ def measured():
         lambda video, index: clips[video, index],
         [0, 1],
         np.array([[0.5, 0.25]] * 2, dtype=np.float32),
-        progress=SilentProgress(),
+        recall=recall,
+        progress=progress or SilentProgress(),
     )
     return plan, responses
 
@@ -208,6 +220,19 @@ def test_effects_are_the_change_of_the_margin():
     black = np.intersect1d(plan.removed, [1, 3])
     assert len(black)
     assert deletion[black].tolist() == pytest.approx([-mean / 2] * len(black))
+
+
+def test_regions_are_counted_clip_by_clip_and_at_once_where_they_were_kept():
+    steps, again, kept = Steps(), Steps(), []
+
+    def keep(_videos, _asked, make):
+        kept.append(make())
+        return kept[0]
+
+    measured(keep, steps, per_concept=2)
+    assert steps.told == [2, 2]  # two clips
+    measured(lambda *_: kept[0], again, per_concept=2)
+    assert again.told == [4]
 
 
 def test_regions_that_were_not_forwarded_have_no_effect_value():
