@@ -52,6 +52,11 @@ class Score:
     high: float = float("nan")
     p_value: float = float("nan")
 
+    def times(self, factor: float) -> Score:
+        """Value and interval, its lower end first whatever the sign of ``factor``; not tested."""
+        low, high = sorted((self.low * factor, self.high * factor))
+        return Score(self.value * factor, low, high)
+
 
 def average_gradients(
     gradients: Floats, name: NDArray[np.object_], group: NDArray[np.object_]

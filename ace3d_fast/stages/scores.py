@@ -138,9 +138,8 @@ def score_concepts(evidence: Evidence, options: RunOptions) -> Scored:
             **permuted,
         )
         saturations.append(saturated)
-        kept = evidence.retention.get(name, NAN)
         found["raw_score"] = raw
-        found["raw_times_retention"] = Score(raw.value * kept, raw.low * kept, raw.high * kept)
+        found["raw_times_retention"] = raw.times(evidence.retention.get(name, NAN))
         directions = [cav.directions(str(group)) for group in evidence.gradients.groups]
         tcav, signs = score_directions(directions, evidence.gradients, **repeats)
         found |= tcav

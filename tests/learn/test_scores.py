@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ace3d_fast.learn.matching import null_sets
-from ace3d_fast.learn.scores import average_gradients, score_directions, score_effect, score_raw
+from ace3d_fast.learn.scores import Score, average_gradients, score_directions, score_effect, score_raw
 from ace3d_fast.rows import draw_rows
 
 REPEATS = {"num_permutations": 199, "num_bootstrap": 200, "seed": 0}
@@ -123,3 +123,9 @@ def test_a_concept_without_a_region_has_no_effect():
     assert np.isnan(
         score_effect(effect, video, size, np.zeros(0, dtype=np.int64), pool, **REPEATS)["e"].value
     )
+
+
+def test_an_interval_stays_in_order_when_it_is_scaled():
+    scaled = Score(-2.0, -3.0, -1.0, 0.01).times(-0.5)
+    assert (scaled.value, scaled.low, scaled.high) == (1.0, 0.5, 1.5)
+    assert np.isnan(scaled.p_value)
