@@ -22,7 +22,9 @@ import pandas as pd
 import pyarrow
 from numpy.typing import NDArray
 from pyarrow import parquet
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+
+from ace3d_fast.tensor_files import save_arrays
 
 SEAL = "seal.json"
 CHUNK_BYTES = 2**20
@@ -160,7 +162,8 @@ def write_values(folder: Path, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if isinstance(value, pd.DataFrame):
             value.to_parquet(folder / f"{name}.parquet", index=False)
-    save_file({name: value.copy(order="C") for name, value in arrays.items()}, folder / "arrays.safetensors")
+    packed = {name: value.copy(order="C") for name, value in arrays.items()}
+    save_arrays(packed, folder / "arrays.safetensors")
 
 
 def read_values(folder: Path) -> Values:

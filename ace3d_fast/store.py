@@ -18,12 +18,12 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
-from safetensors.torch import save_file as save_tensors
+from safetensors.numpy import load_file
 
 from ace3d_fast.errors import RunFolderError, expected
 from ace3d_fast.names import read_names
 from ace3d_fast.shelf import link_or_copy
+from ace3d_fast.tensor_files import save_arrays, save_tensors
 from ace3d_fast.text_files import write_text
 from ace3d_fast.types import Clip, SegmentedClip, Video
 
@@ -204,13 +204,12 @@ class RunFolder:
 
     def write_cavs(self, cavs: Mapping[str, NDArray[Any]]) -> None:
         """Write ``cavs.safetensors``."""
-        save_file(
-            {name: np.ascontiguousarray(cavs[name]) for name in sorted(cavs)}, self.path / "cavs.safetensors"
-        )
+        ordered = {name: np.ascontiguousarray(cavs[name]) for name in sorted(cavs)}
+        save_arrays(ordered, self.path / "cavs.safetensors")
 
     def write_centers(self, centers: NDArray[np.float64], reach: NDArray[np.float64]) -> None:
         """Write ``centers.safetensors``."""
-        save_file({"centers": centers, "reach": reach}, self.path / "centers.safetensors")
+        save_arrays({"centers": centers, "reach": reach}, self.path / "centers.safetensors")
 
     def write_videos(self, videos: Sequence[Video]) -> None:
         """List the videos whose clips are stored."""

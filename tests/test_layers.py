@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "ace3d_fast"
 BASE = {
     "types", "errors", "config", "stopwatch", "threads", "memory", "names", "rows", "words", "text_files",
-    "signatures", "__init__",
+    "tensor_files", "signatures", "__init__",
 }  # fmt: skip
 # What each part may import, beside BASE and itself.
 ALLOWED: dict[str, set[str]] = {

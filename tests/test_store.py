@@ -7,6 +7,7 @@ import torch
 from sample_run import disc_clip, make_run
 
 from ace3d_fast.errors import RunFolderError
+from ace3d_fast.shelf import write_values
 from ace3d_fast.store import SHARD_CLIPS, RunFolder, check_out
 from ace3d_fast.types import Video
 from ace3d_fast.workplace import Workplace
@@ -20,6 +21,20 @@ def test_clips_come_back_as_they_were(tmp_path):
     assert torch.equal(back.labels, made.labels)
     assert (back.clip.stride, back.clip.start_seconds) == (made.clip.stride, made.clip.start_seconds)
     assert back.num_regions == 3
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o002, 0o664)])
+def test_others_can_read_a_run_as_they_can_its_folder(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        run = make_run(tmp_path / "run")
+        write_values(tmp_path / "run" / "clips", {"a": np.zeros(2)})
+    finally:
+        os.umask(before)
+    files = [path for path in run.path.rglob("*") if path.is_file()]
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in files} == dict.fromkeys(
+        [path.name for path in files], oct(mode)
+    )
 
 
 def test_clips_of_a_long_video_are_found_in_their_shards(tmp_path):

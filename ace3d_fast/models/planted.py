@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.registry import KINETICS
+from ace3d_fast.tensor_files import save_tensors
 from ace3d_fast.threads import one_torch_thread
 from ace3d_fast.types import Progress, SilentProgress
 from ace3d_fast.video.decode import read_clips
@@ -176,7 +176,7 @@ def write_planted_demo(
     )
     net = train_planted_network(seed, progress=progress)
     weights = folder / "planted_net.safetensors"
-    save_file({name: value.contiguous() for name, value in net.state_dict().items()}, weights)
+    save_tensors({name: value.contiguous() for name, value in net.state_dict().items()}, weights)
     return PlantedDemo(videos, weights, planted_accuracy(net, videos))
 
 
