@@ -30,6 +30,7 @@ SCORES = (
     "raw_times_retention",
     "tcav_sign",
     "tcav_magnitude",
+    "motion_dependence",
 )
 
 

@@ -159,7 +159,7 @@ def _card_facts(row: Row, bounds: Bounds) -> list[Fact]:
         score("TCAV sign", "tcav_sign", decimal),
         score("TCAV magnitude", "tcav_magnitude", significant),
         Fact("CAV accuracy", percent(row["cav_accuracy"]), accuracy_p),
-        Fact("Motion dependence", decimal(row.get("motion_dependence")), _motion_note(row)),
+        Fact("Motion dependence", decimal(row.get("motion_dependence")), _motion_note(row, bounds)),
         Fact("Prevalence", percent(row["prevalence"]), "of the class's clips"),
         Fact("Recurrence", decimal(row.get("recurrence"))),
         Fact("Regions, clips", f"{int(row['num_regions'])}, {int(row['num_clips'])}"),
@@ -168,11 +168,12 @@ def _card_facts(row: Row, bounds: Bounds) -> list[Fact]:
     return [fact for fact in facts if fact.value != MISSING]
 
 
-def _motion_note(row: Row) -> str:
-    """The margin lost when the frames inside the regions are frozen, shuffled or reversed."""
+def _motion_note(row: Row, bounds: Bounds) -> str:
+    """The interval, and the margin lost when frames inside the regions are frozen, shuffled or reversed."""
     lost = {"frozen": "drop_frozen", "shuffled": "drop_shuffled", "reversed": "drop_reversed"}
     known = [f"{word} {signed(row[name])}" for word, name in lost.items() if is_known(row.get(name))]
-    return ", ".join(known)
+    ends = interval(*bounds.get("motion_dependence", NO_BOUNDS), decimal)
+    return " ".join(part for part in (ends, ", ".join(known)) if part)
 
 
 def _number(value: Any) -> float | None:

@@ -86,13 +86,19 @@ def test_a_card_holds_the_scores_with_their_intervals(page):
         "TCAV sign 1.00 [-0.25, 1.25]".replace("-", "\N{MINUS SIGN}"),
         "TCAV magnitude +0.00123",
         "CAV accuracy 96 % p 0.005",
-        "Motion dependence 0.75 frozen +1.10, shuffled +1.20, reversed +0.40",
+        "Motion dependence 0.75 [-0.25, 1.25] frozen +1.10, shuffled +1.20, reversed +0.40".replace("-", "\N{MINUS SIGN}"),
         "Prevalence 100 % of the class's clips",
         "Recurrence 0.88",
         "Nearest: Concept 0 cosine 0.50, Concept 2 cosine 0.00",
         "Regions, clips 24, 12",
     ):
         assert fact in card
+
+
+def test_the_head_says_what_its_figures_are(page):
+    head = words(page.text).partition("At a glance")[0]
+    assert "Concept 4 +2.00 region effect accepted" in head
+    assert "Concept 1 3 videos rejected" in head  # has no effect
 
 
 def test_intervals_belong_to_the_explained_class(tmp_path):
