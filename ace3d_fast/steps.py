@@ -38,7 +38,7 @@ from ace3d_fast.stages.effects import (
     plan_forwards,
 )
 from ace3d_fast.stages.scores import Evidence, score_concepts
-from ace3d_fast.stages.verdicts import judge_concepts, sort_concepts
+from ace3d_fast.stages.verdicts import STATUSES, judge_concepts, sort_concepts
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.store import RunFolder
 from ace3d_fast.tables import CONCEPT_COLUMNS, concept_table, region_table, score_table
@@ -283,6 +283,7 @@ class Steps:
         described.regions = region_table(regions, described.region_gradients, cavs, effects)
         facts = {
             "num_tested": len(cavs),
+            "statuses": {status: int((judged["status"] == status).sum()) for status in STATUSES},
             "num_clusters": len(found_table),
             "cluster_ami": found.ami,
             "gradient_cosine": gradients.cosine,

@@ -16,7 +16,7 @@ from ace3d_fast import __version__
 from ace3d_fast.config import RunOptions
 from ace3d_fast.learn.significance import lowest_p
 from ace3d_fast.learn.splits import Split
-from ace3d_fast.words import percent
+from ace3d_fast.words import count, percent
 
 
 def summarize(
@@ -40,8 +40,9 @@ def summarize(
         Position among the logits of each explained class.
     split : Split
     facts : mapping
-        ``class_names`` in the order of the logits, ``num_tested``, ``cluster_ami``, ``gradient_cosine``,
-        ``null_saturation`` and, where effects were measured, ``pooled_against_masked``.
+        ``class_names`` in the order of the logits, ``num_tested``, ``statuses`` (concepts of each),
+        ``cluster_ami``, ``gradient_cosine``, ``null_saturation`` and, where effects were measured,
+        ``pooled_against_masked``.
     skipped : sequence of mapping
         ``video`` and ``reason`` of each video that could not be used.
     """
@@ -123,6 +124,13 @@ def _warnings(facts: dict[str, Any], has_effects: bool) -> list[str]:
         warnings.append(
             f"{percent(facts['null_saturation'])} of random region sets get a TCAV sign of exactly 0 or 1: "
             f"{advice}"
+        )
+    num_context = facts["statuses"].get("context", 0)
+    if not facts["statuses"].get("accepted", 0) and num_context > facts["num_tested"] / 2:
+        tested = count(facts["num_tested"], "tested concept")
+        warnings.append(
+            f"{num_context} of {tested} are context, and none is accepted: this layer's cells "
+            "see much beside the regions; try an earlier layer"
         )
     if facts["accuracy"] < 0.5:
         said = f"the network recognises the class in {percent(facts['accuracy'])} of its clips"

@@ -12,12 +12,18 @@ from ace3d_fast.summary import summarize
 from ace3d_fast.types import ClipSampling, Normalization
 
 NAMES = ["dive", "serve", "wave"]
-FACTS = {"class_names": NAMES, "num_tested": 3, "cluster_ami": 0.9, "gradient_cosine": 0.2}
+FACTS = {
+    "class_names": NAMES,
+    "num_tested": 3,
+    "cluster_ami": 0.9,
+    "gradient_cosine": 0.2,
+    "statuses": {"accepted": 1},
+}
 SAMPLING = ClipSampling(num_frames=4, fps=2.5, resize_px=52, crop_px=48)
 GREY = Normalization((0.45,) * 3, (0.225,) * 3)
 
 
-def summary_of(said: list[str], *, target: str | None = None, null_saturation: float = 0.1) -> dict:
+def summary_of(said: list[str], *, target: str | None = None, **changes: object) -> dict:
     """Of a run over one clip of ``serve`` for each name in ``said``, which the network gives it."""
     options = RunOptions(
         videos=("videos",),
@@ -31,7 +37,7 @@ def summary_of(said: list[str], *, target: str | None = None, null_saturation: f
     clips = pd.DataFrame({"video": [f"v{i}" for i in range(len(said))], "label": "serve"})
     logits = np.array([[float(name == each) for name in NAMES] for each in said], np.float32)
     nobody: frozenset[str] = frozenset()
-    facts = FACTS | {"null_saturation": null_saturation}
+    facts = FACTS | {"null_saturation": 0.1} | changes
     return summarize(options, clips, logits, {"serve": 1}, Split(nobody, nobody, nobody, False), facts, [])
 
 
@@ -69,3 +75,11 @@ def test_a_target_that_is_not_positive_is_no_mistake_of_a_class():
 def test_a_saturated_sign_is_told():
     (warning,) = summary_of(["serve"], null_saturation=0.94)["warnings"]
     assert warning.startswith("94 % of random region sets get a TCAV sign of exactly 0 or 1")
+
+
+def test_a_layer_that_sees_past_its_regions_is_told_where_it_leaves_nothing():
+    (warning,) = summary_of(["serve"], statuses={"context": 2, "not_significant": 1})["warnings"]
+    assert warning.startswith("2 of 3 tested concepts are context, and none is accepted")
+    assert warning.endswith("try an earlier layer")
+    assert summary_of(["serve"], statuses={"context": 2, "accepted": 1})["warnings"] == []
+    assert summary_of(["serve"], statuses={"context": 1, "not_significant": 2})["warnings"] == []

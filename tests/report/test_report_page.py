@@ -86,7 +86,9 @@ def test_a_card_holds_the_scores_with_their_intervals(page):
         "TCAV sign 1.00 [-0.25, 1.25]".replace("-", "\N{MINUS SIGN}"),
         "TCAV magnitude +0.00123",
         "CAV accuracy 96 % p 0.005",
-        "Motion dependence 0.75 [-0.25, 1.25] frozen +1.10, shuffled +1.20, reversed +0.40".replace("-", "\N{MINUS SIGN}"),
+        "Motion dependence 0.75 [-0.25, 1.25] frozen +1.10, shuffled +1.20, reversed +0.40".replace(
+            "-", "\N{MINUS SIGN}"
+        ),
         "Prevalence 100 % of the class's clips",
         "Recurrence 0.88",
         "Nearest: Concept 0 cosine 0.50, Concept 2 cosine 0.00",
