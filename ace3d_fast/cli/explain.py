@@ -44,8 +44,10 @@ def explain(
 
     Example: ace3d-fast explain final.mp4 --run runs/tennis --out final
     """
-    from ace3d_fast.cli.console import output, show_progress
+    from ace3d_fast.cli.console import output, say, show_progress
     from ace3d_fast.new_video import explain_video
+    from ace3d_fast.new_video.page import mean_probability, strongest
+    from ace3d_fast.words import count, seconds
 
     with show_progress() as progress:
         found = explain_video(
@@ -59,6 +61,10 @@ def explain(
             progress=progress,
         )
     console = output()
+    target, length = found.learned.options.target_class, seconds(found.num_seconds)
+    said = f"The network gives {target} a mean probability of {mean_probability(found.totals)} over {length}"
+    clips = count(found.num_clips, "clip")
+    say(console, f"{said} ({clips}). {strongest(found.totals, found.learned)}")
     console.print(_table(found))
     console.print(str(found.page_path), soft_wrap=True, markup=False)
 
@@ -70,11 +76,9 @@ def _table(found: VideoExplanation) -> Table:
     from ace3d_fast.cli.console import new_table
     from ace3d_fast.cli.results import STYLES
     from ace3d_fast.new_video.page import EFFECT_NAMES, clock
-    from ace3d_fast.words import count, signed
+    from ace3d_fast.words import signed
 
-    clips = count(found.num_clips, "clip")
-    title = f"{clips}, {clock(found.num_seconds)}: {EFFECT_NAMES[found.totals.effect]}"
-    table = new_table(title)
+    table = new_table(f"For each concept, {EFFECT_NAMES[found.totals.effect]}")
     for name in ("concept", "status", "found for", "mean", "most", "at"):
         table.add_column(name, justify="left" if name in ("concept", "status") else "right")
     for concept in found.totals.concepts:

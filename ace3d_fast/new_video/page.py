@@ -73,9 +73,9 @@ def write_explain_page(folder: Path, video: str, learned: LearnedConcepts, total
         is_embedded=is_embedded,
         length=seconds(totals.end_seconds),
         num_clips=count(totals.num_clips, "clip"),
-        probability=percent(_mean_probability(totals)),
+        probability=mean_probability(totals),
         predicted=[(name, percent(spent / max(totals.end_seconds, 1e-9))) for name, spent in predicted[:3]],
-        strongest=_strongest(totals, learned),
+        strongest=strongest(totals, learned),
         effect=EFFECT_NAMES[totals.effect],
         is_measured=totals.effect == "logit_drop",
         clips_per_column=totals.effects.clips_per_column,
@@ -96,19 +96,22 @@ def _css(color: Color) -> str:
     return f"rgb({color[0]}, {color[1]}, {color[2]})"
 
 
-def _mean_probability(totals: Totals) -> float:
+def mean_probability(totals: Totals) -> str:
+    """Of the class, over the whole video, in words."""
     ends = totals.probability.ends_seconds
     lengths = np.diff(ends, prepend=0.0)
-    return float((totals.probability.means[0] * lengths).sum() / max(float(lengths.sum()), 1e-9))
+    return percent((totals.probability.means[0] * lengths).sum() / max(float(lengths.sum()), 1e-9))
 
 
-def _strongest(totals: Totals, learned: LearnedConcepts) -> str:
+def strongest(totals: Totals, learned: LearnedConcepts) -> str:
     """The accepted concept with the largest effect at one moment, in words."""
     found = [
         (concept.moments[0][1], concept)
         for concept in totals.concepts
         if concept.status == "accepted" and concept.moments and concept.moments[0][1] > 0
     ]
+    if "accepted" not in learned.statuses.values():
+        return "The run accepted no concept: what is shown of its others may be chance."
     if not found:
         return "No accepted concept of the run raises the logit anywhere in this video."
     value, concept = max(found, key=lambda pair: pair[0])

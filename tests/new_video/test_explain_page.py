@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from small_run import TARGET
 from ace3d_fast import RunFolder, explain_video
 from ace3d_fast.names import write_names
 from ace3d_fast.new_video.learned import LearnedConcepts
-from ace3d_fast.new_video.page import timeline_figure
+from ace3d_fast.new_video.page import strongest, timeline_figure
 from ace3d_fast.new_video.totals import Totals
 
 
@@ -70,6 +71,16 @@ def test_little_effects_stay_pale(few_run):
         totals.probability.add(np.array([0.5], np.float32), 2.0)
         heat = timeline_figure(totals, learned)["data"][0]
         assert (heat["zmin"], heat["zmax"]) == pytest.approx((-limit, limit))
+
+
+def test_a_run_that_accepted_nothing_is_no_verdict_on_the_video():
+    seen = SimpleNamespace(concept=0, status="context", moments=[(1.6, 2.0)])
+    totals = SimpleNamespace(concepts=[seen], effect="logit_drop")
+    none, other = (SimpleNamespace(statuses={0: "context", 1: status}) for status in ("rejected", "accepted"))
+    assert strongest(totals, none).startswith("The run accepted no concept")
+    assert (
+        strongest(totals, other) == "No accepted concept of the run raises the logit anywhere in this video."
+    )
 
 
 def test_a_moment_of_the_table_is_a_button(browser, path):
