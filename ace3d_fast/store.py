@@ -28,6 +28,7 @@ from ace3d_fast.text_files import write_text
 from ace3d_fast.types import Clip, SegmentedClip, Video
 
 SHARD_CLIPS = 16
+MAX_CHANGES, MAX_CHARACTERS = 3, 60  # told of a folder that was made with other options
 TABLES = ("regions", "concepts", "scores", "evaluation")  # every run has these
 
 
@@ -283,14 +284,35 @@ def check_out(out: Path | str, config: Mapping[str, Any], *, where: str = "run")
             )
         old = RunFolder(path).config
         new = json.loads(json.dumps(config, default=_plain))
-        changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+        changed = _changes(old, new)
         if changed:
-            fact = f"a run with other {', '.join(changed)}: {path}"
+            rest = f" and {len(changed) - MAX_CHANGES} more" if len(changed) > MAX_CHANGES else ""
+            fact = f"{path}, made with {', '.join(changed[:MAX_CHANGES])}{rest}"
             todo = "choose another --out or remove that folder"
-            raise RunFolderError(expected(where, "out", "without a run of another configuration", fact, todo))
+            raise RunFolderError(
+                expected(where, "out", "a new folder, or one of the same options", fact, todo)
+            )
     elif path.exists() and not path.is_dir():
         raise RunFolderError(expected(where, "out", "a folder", f"the file {path}", "choose another --out"))
     return path
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The options that differ: ``sampling.fps 2.5 (now 7.5)``."""
+    found = []
+    for name in sorted({*old, *new}):
+        was, now = old.get(name), new.get(name)
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            found += _changes(was, now, f"{prefix}{name}.")
+        elif was != now:
+            found.append(f"{prefix}{name} {_brief(was)} (now {_brief(now)})")
+    return found
+
+
+def _brief(value: object) -> str:
+    """A value in a sentence."""
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _shard_name(video: str) -> str:

@@ -155,7 +155,7 @@ def test_a_run_can_be_repeated_in_place_but_not_replaced_by_another(planted, few
     assert again.names == {int(first["concept"].iloc[0]): "my own word"}
     assert "my own word" in again.report_path.read_text()
     assert (out / "explained").is_dir()
-    with pytest.raises(RunFolderError, match="a run with other seed"):
+    with pytest.raises(RunFolderError, match="made with seed 0"):
         explain_planted(planted, out, videos=few, seed=7, **FEW)
 
 

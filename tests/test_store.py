@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 
 import numpy as np
@@ -155,8 +156,16 @@ def test_a_folder_whose_path_is_no_utf8_is_refused(tmp_path):
 def test_another_configuration_is_refused_by_name(tmp_path):
     run = make_run(tmp_path / "run")
     check_out(run.path, run.config)
-    with pytest.raises(RunFolderError, match=r"got a run with other layer, seed: .*choose another --out"):
-        check_out(run.path, {**run.config, "seed": 7, "layer": "x"})
+    was = run.config["layer"], run.config["sampling"]["fps"]
+    changed = {**run.config, "sampling": {**run.config["sampling"], "fps": 9.5}, "layer": "x"}
+    told = re.escape(
+        f"got {run.path}, made with layer {was[0]} (now x), sampling.fps {was[1]} (now 9.5); choose"
+    )
+    with pytest.raises(RunFolderError, match=told):
+        check_out(run.path, changed)
+    many = {**changed, "videos": ["v" * 99], "seed": 7, "weights": "w"}
+    with pytest.raises(RunFolderError, match=r"seed \d \(now 7\) and 2 more; choose another --out"):
+        check_out(run.path, many)
 
 
 def test_a_folder_of_other_things_is_refused(tmp_path):

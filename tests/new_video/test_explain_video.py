@@ -238,7 +238,7 @@ def test_a_users_mistake_is_one_line_and_leaves_nothing(copied, mixed_video, tmp
 
 def test_results_of_another_video_are_not_replaced(found, few_run):
     other = next(iter(few_run.videos.values())).path
-    with pytest.raises(InputError, match="a run with other video"):
+    with pytest.raises(InputError, match="made with video "):
         explain_video(other, few_run, out=found.folder)
     assert (found.folder / "explain.html").is_file()
 
