@@ -21,6 +21,8 @@ EXTENSIONS = (
     *(".wmv", ".asf", ".flv", ".f4v", ".3gp", ".ogv", ".vob", ".gif"),
 )
 
+LISTS = (".tsv", ".txt", ".lst", ".list", ".json", ".jsonl", ".xls", ".xlsx", ".ods", ".parquet")  # of no use
+
 
 def list_videos(paths: Sequence[str | Path], *, follow_links: bool = True) -> list[Video]:
     """List the videos that ``paths`` name.
@@ -108,6 +110,12 @@ def _list_one(path: Path) -> Iterator[Video]:
         )
     if path.suffix.lower() == ".csv":
         return _list_csv(path)
+    if path.suffix.lower() in LISTS or not path.is_file():
+        fact = f"a file of the kind {path.suffix}" if path.is_file() else "a pipe or device"
+        todo = "save a list of videos as a .csv file"
+        raise InputError(
+            expected("list_videos", str(path), "to be a folder, a CSV file or a video", fact, todo)
+        )
     return iter([_video(path, f"{path.absolute().parent.name}/{path.name}", path.absolute().parent.name)])
 
 
@@ -171,8 +179,9 @@ def _list_csv(table: Path) -> Iterator[Video]:
                 "list_videos", str(table), "to be a CSV file in UTF-8", f"{error}", "save it as CSV in UTF-8"
             )
         ) from error
-    if rows and [cell.strip().lower() for cell in rows[0][1][:2]] == ["path", "label"]:
-        rows = rows[1:]
+    has_header = bool(rows) and [cell.strip().lower() for cell in rows[0][1][:2]] == ["path", "label"]
+    first = rows[0][0] if rows else 0
+    rows = rows[has_header:]
     if not rows:
         raise InputError(
             expected(
@@ -187,25 +196,17 @@ def _list_csv(table: Path) -> Iterator[Video]:
         cells = [cell.strip() for cell in row]
         where = f"row {number} of {table}"
         if len(cells) not in (2, 3) or not cells[0] or not cells[1]:
+            todo = "separate its cells by commas, and put names that hold one in quotes"
             raise InputError(
-                expected(
-                    "list_videos",
-                    where,
-                    "to be path,label[,group]",
-                    repr(",".join(row)),
-                    "put names that hold commas in quotes",
-                )
+                expected("list_videos", where, "to be path,label[,group]", repr(",".join(row)), todo)
             )
         file = table.parent / cells[0]
         if not file.is_file():
+            todo = "paths are relative to the CSV file"
+            if number == first and not has_header:
+                todo += ", and a header is path,label[,group]"
             raise InputError(
-                expected(
-                    "list_videos",
-                    where,
-                    "to name a video file",
-                    f"{file}: nothing there",
-                    "paths are relative to the CSV file",
-                )
+                expected("list_videos", where, "to name a video file", f"{file}: nothing there", todo)
             )
         group = cells[2] if len(cells) == 3 and cells[2] else ""
         yield _video(file, Path(cells[0]).as_posix(), cells[1], group)

@@ -78,7 +78,10 @@ def test_a_file_of_two_classes_is_refused(tmp_path):
         ("path,label\n", "to hold rows path,label"),
         ("a/1.mp4\n", r"row 1 of .*list.csv to be path,label\[,group\], got 'a/1.mp4'"),
         ("path,label\na/1.mp4,\n", r"row 2 of .*list.csv to be path,label"),
-        ("a/9.mp4,x\n", r"row 1 of .*list.csv to name a video file, got .*9.mp4: nothing there"),
+        ("a/9.mp4,x\n", r"row 1 of .*list.csv to name a video file, got .*9.mp4: nothing there; .* header"),
+        ("video,class\na/1.mp4,x\n", r"row 1 of .*nothing there; .*, and a header is path,label\[,group\]$"),
+        ("path,label\na/9.mp4,x\n", r"row 2 of .*nothing there; paths are relative to the CSV file$"),
+        ("path;label\na/1.mp4;x\n", r"row 1 of .*got 'path;label'; separate its cells by commas, and"),
     ],
 )
 def test_a_bad_csv_is_told_by_its_row(tmp_path, rows, message):
@@ -93,6 +96,24 @@ def test_a_csv_of_other_bytes_is_refused(tmp_path):
     (tmp_path / "list.csv").write_bytes(b"\xff\xfe\x00videos")
     with pytest.raises(InputError, match="to be a CSV file in UTF-8"):
         list_videos([tmp_path / "list.csv"])
+
+
+@pytest.mark.parametrize("name", ["list.tsv", "list.txt", "list.xlsx"])
+def test_a_list_of_another_kind_is_no_video(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("a/1.mp4\tx\n")
+    with pytest.raises(
+        InputError, match=r"got a file of the kind \..*; save a list of videos as a .csv file"
+    ):
+        list_videos([path])
+
+
+def test_a_list_through_a_pipe_is_told_as_one():
+    reading, writing = os.pipe()
+    with pytest.raises(InputError, match=r"got a pipe or device; save a list of videos as a \.csv file"):
+        list_videos([f"/dev/fd/{reading}"])
+    os.close(reading)
+    os.close(writing)
 
 
 def test_missing_and_empty_folders_say_what_was_looked_for(tmp_path):
