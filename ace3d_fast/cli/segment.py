@@ -42,6 +42,7 @@ def segment(
     from ace3d_fast.config import SegmentOptions
     from ace3d_fast.stages.segment_video import segment_video
     from ace3d_fast.types import VideoLimits
+    from ace3d_fast.words import count
 
     usual = VideoLimits()
     limits = VideoLimits(max_frame_pixels or usual.max_frame_pixels, max_hours or usual.max_hours)
@@ -64,6 +65,7 @@ def segment(
             limits=limits,
             progress=progress,
         )
-    counts_found = ", ".join(str(count) for count in made.num_regions)
-    typer.echo(f"{made.num_frames} frames in {made.num_windows} parts; supervoxels: {counts_found}")
+    counts_found = ", ".join(str(number) for number in made.num_regions)
+    frames, parts = count(made.num_frames, "frame"), count(made.num_windows, "part")
+    typer.echo(f"{frames} in {parts}; supervoxels: {counts_found}")
     typer.echo(f"{made.folder / 'overlay.mp4'}")

@@ -90,7 +90,7 @@ def _from_factory(spec: str) -> nn.Module:
                 "load_module",
                 spec,
                 "to be a function",
-                f"a {type(factory).__name__}",
+                f"an object of type {type(factory).__name__}",
                 "name a function without arguments that returns the network",
             )
         )
@@ -104,7 +104,7 @@ def _from_factory(spec: str) -> nn.Module:
                 "load_module",
                 spec,
                 "to return a torch.nn.Module",
-                f"a {type(module).__name__}",
+                f"an object of type {type(module).__name__}",
                 "let it return the network itself",
             )
         )

@@ -165,7 +165,7 @@ def _facts(run: Any, name: str) -> dict[str, str]:
         "name": name,
         "folder": str(run.path),
         "network": f"{run.config['model']} at {run.config['layer']}",
-        "weights": str(run.config["weights"] or "none"),
+        "weights": str(run.config["weights"] or "the model's own"),
         "target": str(run.summary["target_class"]),
         "accuracy": percent(run.summary["accuracy"]),
         "concepts": f"{accepted} accepted of {len(run.concepts)}",

@@ -109,6 +109,10 @@ def test_segment_writes_label_maps_and_an_overlay(video, tmp_path):
     assert (config["num_regions"], config["fps"], config["resize_px"]) == ([4, 6], 6.0, 32)
     with np.load(out / "labels" / "00000.npz") as file:
         assert file["labels"].shape == (2, 7, 32, 48)
+    whole = invoke(
+        "segment", video, "--num-regions", 4, "--fps", 6, "--resize", 32, "--out", tmp_path / "whole"
+    )
+    assert whole.stdout.startswith("12 frames in 1 part; supervoxels: ")
 
 
 def test_segment_of_a_text_file_is_one_line(tmp_path):

@@ -71,8 +71,8 @@ def test_a_digest_is_that_of_the_weights():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("number", "to return a torch.nn.Module, got a int"),
-        ("width", "to be a function, got a int"),
+        ("number", "to return a torch.nn.Module, got an object of type int"),
+        ("width", "to be a function, got an object of type int"),
         ("needs", "to return a network, got TypeError: .*missing 1 required"),
         ("fails", "to return a network, got RuntimeError: no weights;"),
         ("nett", "to define 'nett', got none; nearest: net"),
