@@ -8,9 +8,12 @@ from itertools import islice
 import torch
 
 from ace3d_fast.errors import InputError, VideoError, expected
+from ace3d_fast.models.names import nearest, plain
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.types import Clip, ClipSampling, Video
 from ace3d_fast.video.decode import read_all_frames, read_clips
+
+MAX_NAMED = 20  # classes that a message lists
 
 
 def sample_clips(
@@ -92,6 +95,10 @@ def check_videos(
     if target_class not in labels:
         name = f"videos of class {target_class!r}"
         todo = f"classes found: {', '.join(labels) or 'none'}"
+        if len(labels) > MAX_NAMED:
+            todo = f"{len(labels)} classes found, {nearest(target_class, labels)}"
+        elif alike := [label for label in labels if plain(label) == plain(target_class)]:
+            todo = f"write {alike[0]!r}, as the videos do; {todo}"
         raise InputError(expected("run", name, "to exist", f"none among {len(videos)} videos", todo + bad))
     if len(labels) < 2:
         todo = "add videos of other classes: they are the counterexamples"

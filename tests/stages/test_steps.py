@@ -9,6 +9,8 @@ from volumes import smooth_clip
 
 from ace3d_fast.config import FeatureOptions, RunOptions, SegmentOptions
 from ace3d_fast.engines.upload import Block, filled
+from ace3d_fast.errors import InputError
+from ace3d_fast.stages.clips import check_videos
 from ace3d_fast.steps import Steps
 from ace3d_fast.stopwatch import Stopwatch
 from ace3d_fast.types import Clip, ClipSampling, Normalization, SilentProgress
@@ -65,3 +67,17 @@ def test_groups_hold_as_many_clips_as_asked_for_and_the_last_what_is_left():
     assert groups == [[1, 2], [3], [1]]
     assert [len(group) for group in filled(iter(BLOCKS), 1)] == [1, 1, 1, 1]
     assert list(filled(iter([]), 4)) == []
+
+
+def test_a_class_written_in_another_way_is_told_as_the_videos_write_it():
+    videos = [video("a.mp4", "playing_tennis"), video("b.mp4", "archery")]
+    with pytest.raises(
+        InputError, match="none among 2 videos; write 'playing_tennis', as the videos"
+    ):
+        check_videos(videos, "Playing tennis")
+
+
+def test_of_many_classes_the_nearest_are_told():
+    videos = [video(f"{i}.mp4", f"class {i}") for i in range(30)]
+    with pytest.raises(InputError, match="30 classes found, nearest: class 7, "):
+        check_videos(videos, "clas7")
