@@ -67,7 +67,19 @@ def summarize(
         "skipped": list(skipped),
         "versions": _versions(),
     }
-    return {**found, "warnings": _warnings(found, options.scores.measure_effects)}
+    warnings = _warnings(found, options.scores.measure_effects)
+    if options.target is None and _are_probabilities(logits):
+        warnings.insert(
+            0,
+            "the network's outputs look like probabilities, as a softmax gives them: effects shrink "
+            "where it is sure; let it return logits",
+        )
+    return {**found, "warnings": warnings}
+
+
+def _are_probabilities(logits: NDArray[np.float32]) -> bool:
+    """Whether each row is of no negative numbers that sum to 1."""
+    return bool((logits >= 0).all() and np.allclose(logits.sum(axis=1), 1.0, atol=1e-3))
 
 
 def _class_facts(

@@ -23,7 +23,7 @@ SAMPLING = ClipSampling(num_frames=4, fps=2.5, resize_px=52, crop_px=48)
 GREY = Normalization((0.45,) * 3, (0.225,) * 3)
 
 
-def summary_of(said: list[str], *, target: str | None = None, **changes: object) -> dict:
+def summary_of(said: list[str], *, target: str | None = None, scale: float = 3.0, **changes: object) -> dict:
     """Of a run over one clip of ``serve`` for each name in ``said``, which the network gives it."""
     options = RunOptions(
         videos=("videos",),
@@ -35,7 +35,7 @@ def summary_of(said: list[str], *, target: str | None = None, **changes: object)
         target=target,
     )
     clips = pd.DataFrame({"video": [f"v{i}" for i in range(len(said))], "label": "serve"})
-    logits = np.array([[float(name == each) for name in NAMES] for each in said], np.float32)
+    logits = np.array([[scale * (name == each) for name in NAMES] for each in said], np.float32)
     nobody: frozenset[str] = frozenset()
     facts = FACTS | {"null_saturation": 0.1} | changes
     return summarize(options, clips, logits, {"serve": 1}, Split(nobody, nobody, nobody, False), facts, [])
@@ -83,3 +83,9 @@ def test_a_layer_that_sees_past_its_regions_is_told_where_it_leaves_nothing():
     assert warning.endswith("try an earlier layer")
     assert summary_of(["serve"], statuses={"context": 2, "accepted": 1})["warnings"] == []
     assert summary_of(["serve"], statuses={"context": 1, "not_significant": 2})["warnings"] == []
+
+
+def test_probabilities_in_place_of_logits_are_told():
+    (warning,) = summary_of(["serve", "serve", "wave"], scale=1.0)["warnings"]
+    assert warning.startswith("the network's outputs look like probabilities")
+    assert summary_of(["serve"], scale=1.0, target="net.py:score")["warnings"] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
@@ -133,21 +134,21 @@ def _card(
             "q": _number(row[f"{ranks.test}_value"]),
             **{name: _number(row.get(name)) for name in SORTED_BY},
         },
-        facts=_card_facts(row, bounds),
+        facts=_card_facts(row, bounds, partial(signed, digits=ranks.digits)),
         examples=examples,
     )
 
 
-def _card_facts(row: Row, bounds: Bounds) -> list[Fact]:
-    """Everything that was computed about a concept."""
+def _card_facts(row: Row, bounds: Bounds, effect: Callable[[Any], str]) -> list[Fact]:
+    """Everything that was computed about a concept; ``effect`` writes one."""
 
     def score(label: str, name: str, write: Callable[[Any], str]) -> Fact:
         return Fact(label, write(row[name]), interval(*bounds.get(name, NO_BOUNDS), write))
 
     accuracy_p = f"p {probability(row['cav_accuracy_p'])}" if is_known(row["cav_accuracy_p"]) else ""
     facts = [
-        score("Effect of removal", "effect_deletion", signed),
-        score("Effect alone", "effect_insertion", signed),
+        score("Effect of removal", "effect_deletion", effect),
+        score("Effect alone", "effect_insertion", effect),
         Fact("p", probability(row["p_value"])),
         Fact("q", probability(row["q_value"])),
         Fact("Retention", decimal(row["retention"])),
@@ -159,7 +160,7 @@ def _card_facts(row: Row, bounds: Bounds) -> list[Fact]:
         score("TCAV sign", "tcav_sign", decimal),
         score("TCAV magnitude", "tcav_magnitude", significant),
         Fact("CAV accuracy", percent(row["cav_accuracy"]), accuracy_p),
-        Fact("Motion dependence", decimal(row.get("motion_dependence")), _motion_note(row, bounds)),
+        Fact("Motion dependence", decimal(row.get("motion_dependence")), _motion_note(row, bounds, effect)),
         Fact("Prevalence", percent(row["prevalence"]), "of the class's clips"),
         Fact("Recurrence", decimal(row.get("recurrence"))),
         Fact("Regions, clips", f"{int(row['num_regions'])}, {int(row['num_clips'])}"),
@@ -168,10 +169,10 @@ def _card_facts(row: Row, bounds: Bounds) -> list[Fact]:
     return [fact for fact in facts if fact.value != MISSING]
 
 
-def _motion_note(row: Row, bounds: Bounds) -> str:
+def _motion_note(row: Row, bounds: Bounds, effect: Callable[[Any], str]) -> str:
     """The interval, and the margin lost when frames inside the regions are frozen, shuffled or reversed."""
     lost = {"frozen": "drop_frozen", "shuffled": "drop_shuffled", "reversed": "drop_reversed"}
-    known = [f"{word} {signed(row[name])}" for word, name in lost.items() if is_known(row.get(name))]
+    known = [f"{word} {effect(row[name])}" for word, name in lost.items() if is_known(row.get(name))]
     ends = interval(*bounds.get("motion_dependence", NO_BOUNDS), decimal)
     return " ".join(part for part in (ends, ", ".join(known)) if part)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -70,17 +71,18 @@ def concept_name(concept: Any) -> str:
 
 @dataclass(frozen=True)
 class Headline:
-    """The score that ranks concepts, and the test that decides."""
+    """The score that ranks concepts, the test that decides, and the decimals that the largest score needs."""
 
     score: str
     label: str
     unit: str
     test: str
     limit: float
+    digits: int = 2
 
     def write(self, value: Any) -> str:
         """A value of the score; effects have a sign."""
-        return signed(value) if self.score == "region_effect" else decimal(value)
+        return signed(value, self.digits) if self.score == "region_effect" else decimal(value)
 
     @property
     def rule(self) -> str:
@@ -94,7 +96,10 @@ def headline(run: RunRecords) -> Headline:
     paired = scores["test"] == "paired_t"
     decision = ("p", scores["max_p"]) if paired else ("q", scores["max_q"])
     if scores["measure_effects"]:
-        return Headline("region_effect", "Region effect", "region effect", *decision)
+        known = [abs(float(value)) for value in run.concepts["region_effect"] if is_known(value)]
+        largest = max(known, default=0.0)
+        digits = max(2, 1 - math.floor(math.log10(largest))) if largest > 0 else 2
+        return Headline("region_effect", "Region effect", "region effect", *decision, digits)
     return Headline("tcav_sign", "TCAV sign", "TCAV sign", *decision)
 
 

@@ -97,6 +97,15 @@ def test_a_card_holds_the_scores_with_their_intervals(page):
         assert fact in card
 
 
+def test_small_effects_have_the_decimals_they_need(tmp_path):
+    run = make_run(tmp_path / "run")
+    names = ["region_effect", "effect_deletion", "effect_insertion"]
+    run.write_table("concepts", run.concepts.assign(**{name: run.concepts[name] / 1000 for name in names}))
+    page = Page(write_report(RunFolder(run.path)).read_text(encoding="utf-8"))
+    assert "+0.0020 region effect" in words(page.cards["concept-4"])
+    assert "Effect of removal +0.0015" in words(page.cards["concept-4"])
+
+
 def test_the_head_says_what_its_figures_are(page):
     head = words(page.text).partition("At a glance")[0]
     assert "Concept 4 +2.00 region effect accepted" in head
