@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
-from ace3d_fast.errors import RunFolderError, expected
+from ace3d_fast.errors import InputError, RunFolderError, expected
 from ace3d_fast.names import read_names
 from ace3d_fast.shelf import link_or_copy
 from ace3d_fast.tensor_files import save_arrays, save_tensors
@@ -172,13 +173,30 @@ class RunFolder:
         return self.path / "clips" / f"{_shard_name(video)}-{index // SHARD_CLIPS:05d}.safetensors"
 
     def read_clip(self, video: str, index: int) -> SegmentedClip:
-        """Clip ``index`` of ``video`` with its supervoxels."""
+        """Clip ``index`` of ``video`` with its supervoxels.
+
+        Raises
+        ------
+        InputError
+            The run has no such video or clip.
+        RunFolderError
+            It cannot be read.
+        """
+        if video not in self.videos:
+            todo = f"it has {', '.join(islice(self.videos, 3))} and others: see its videos"
+            raise InputError(expected("read_clip", "video", "one of the run", repr(video), todo))
         path = self._shard(video, index)
         try:
             with safe_open(path, framework="pt") as shard:
+                if f"frames.{index}" not in shard.keys():  # noqa: SIM118
+                    raise FileNotFoundError
                 frames = shard.get_tensor(f"frames.{index}")
                 labels = shard.get_tensor(f"labels.{index}").to(torch.int32)
                 about = json.loads(shard.metadata()["clips"])[str(index)]
+        except FileNotFoundError as error:
+            todo = "its table of regions names those with regions; if a file was lost, write the run again"
+            fact = f"{index} of {video}"
+            raise InputError(expected("read_clip", "a clip", "that the run holds", fact, todo)) from error
         except (OSError, SafetensorError) as error:
             fact = f"{path}: {error}"
             raise RunFolderError(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sample_run import disc_clip, make_run
 
-from ace3d_fast.errors import RunFolderError
+from ace3d_fast.errors import InputError, RunFolderError
 from ace3d_fast.shelf import write_values
 from ace3d_fast.store import SHARD_CLIPS, RunFolder, check_out
 from ace3d_fast.types import Video
@@ -187,3 +187,13 @@ def test_a_broken_shard_is_named(tmp_path):
     shard.write_bytes(b"\x00" * 20)
     with pytest.raises(RunFolderError, match=shard.name):
         [run.read_clips(video) for video in run.videos]
+
+
+@pytest.mark.parametrize("index", [5, 500])  # of its shard, and of one that is not there
+def test_a_clip_or_video_that_the_run_does_not_hold_is_told_as_such(tmp_path, index):
+    run = make_run(tmp_path / "run")
+    video = next(iter(run.videos))
+    with pytest.raises(InputError, match=f"a clip that the run holds, got {index} of {video}; its table"):
+        run.read_clip(video, index)
+    with pytest.raises(InputError, match=r"video one of the run, got 'x\.mp4'; it has "):
+        run.read_clip("x.mp4", 0)

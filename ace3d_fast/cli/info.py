@@ -43,11 +43,13 @@ def _facts() -> list[tuple[str, str]]:
     import torch
 
     from ace3d_fast import ops
+    from ace3d_fast.words import count
 
     build = ops.build_info()
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     cuda_library = f"compiled by {build['cuda_compiler']}" if build["cuda_compiler"] else "not compiled"
-    devices = [f"cpu ({os.cpu_count()} cores, {torch.get_num_threads()} threads)"]
+    cores, threads = count(os.cpu_count(), "core"), count(torch.get_num_threads(), "thread")
+    devices = [f"cpu ({cores}, {threads})"]
     devices += [f"cuda:{i} ({name})" for i, name in enumerate(gpus)]
     return [
         ("ace3d_fast", __version__),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 TABLE_COLUMNS = ["retention", "cav_accuracy", "p_value", "q_value", "num_videos", "num_regions"]
+NUM_WITHOUT_VERDICT = 4  # concepts that are shown of a run that accepted none
 
 
 @checked
@@ -231,6 +232,8 @@ class RunView:
 
     def _repr_html_(self) -> str:
         said = verdict(self.run)
-        shown = [view._repr_html_() for view in self if view.status == "accepted"]
+        tested = [view for view in self if view.status != "rejected"]
+        chosen = [view for view in tested if view.status == "accepted"] or tested[:NUM_WITHOUT_VERDICT]
+        shown = [view._repr_html_() for view in chosen]
         told = f"<p><b>{escape(said.title)}</b>: {escape(said.network)} {escape(said.concepts)}</p>"
         return told + "".join(shown)

@@ -95,6 +95,14 @@ def test_the_run_is_shown_with_its_accepted_concepts(view):
     assert repr(view).count("\n") == 4
 
 
+def test_a_run_that_accepted_nothing_is_shown_with_its_first_concepts(tmp_path):
+    run = make_run(tmp_path / "run")
+    statuses = ["not_significant", "not_significant", "context", "rejected"]
+    run.write_table("concepts", run.concepts.assign(status=statuses))
+    html = view_run(RunFolder.open(run.path))._repr_html_()
+    assert re.findall(r"Concept \d", html) == ["Concept 4", "Concept 0", "Concept 2"]
+
+
 @pytest.mark.parametrize(
     ("plot", "title"),
     [

@@ -71,9 +71,7 @@ def test_groups_hold_as_many_clips_as_asked_for_and_the_last_what_is_left():
 
 def test_a_class_written_in_another_way_is_told_as_the_videos_write_it():
     videos = [video("a.mp4", "playing_tennis"), video("b.mp4", "archery")]
-    with pytest.raises(
-        InputError, match="none among 2 videos; write 'playing_tennis', as the videos"
-    ):
+    with pytest.raises(InputError, match="none among 2 videos; write 'playing_tennis', as the videos"):
         check_videos(videos, "Playing tennis")
 
 
