@@ -47,7 +47,7 @@ class LabelFile(NamedTuple):
     num_frames : int or None
         None: as many as the video.
     read : callable
-        From increasing frame numbers and `Places`, (S, frames, rows, columns) int32.
+        From ascending frame numbers, which may repeat, and `Places`, (S, frames, rows, columns) int32.
     """
 
     size: tuple[int, int]
@@ -135,10 +135,10 @@ def _open_video(path: Path) -> LabelFile:
         rows, columns = places
         with av.open(str(path)) as container:
             decoded = enumerate(container.decode(video=0))
-            found = [_grey(frame)[rows][:, columns] for t, frame in decoded if t in wanted]
+            found = {t: _grey(frame)[rows][:, columns] for t, frame in decoded if t in wanted}
         if len(found) < len(wanted):
             raise _malformed(path, f"a video that decodes to {len(found)} of {len(wanted)} frames")
-        return np.stack(found)[None] - 1
+        return np.stack([found[t] for t in frames])[None] - 1
 
     return LabelFile(size, fps, num_frames, read)
 

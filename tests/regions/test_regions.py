@@ -307,11 +307,15 @@ def test_labels_lie_on_the_clips_they_were_made_for(tmp_path, suffix, fps):
         assert bright.any()
 
 
-def test_of_two_label_frames_equally_near_the_earlier_is_taken(tmp_path):
+@pytest.mark.parametrize("suffix", ["npz", "mkv"])
+def test_of_two_label_frames_equally_near_the_earlier_is_taken(tmp_path, suffix):
     video = video_of(tmp_path / "videos")
     (tmp_path / "labels/a").mkdir(parents=True)
     labels = np.broadcast_to(np.arange(8)[:, None, None], (8, 48, 64))
-    np.savez(tmp_path / "labels/a/v.npz", labels=labels, fps=4.0)
+    if suffix == "npz":
+        np.savez(tmp_path / "labels/a/v.npz", labels=labels, fps=4.0)
+    else:
+        write_ids(tmp_path / "labels/a/v.mkv", labels + 1, fps=4)
     sampling = ClipSampling(4, 8.0, 36, 32)
     (first, *_) = open_source(str(tmp_path / "labels"), sampling).label_clips(
         list(read_clips(video, sampling))
