@@ -156,7 +156,8 @@ class Steps:
         with self.stage("concepts", "cluster regions"):
             discover = frozenset[str]().union(*(split.discover for split in splits.values()))
             options, seed = self.options.concepts, self.options.seed
-            given = [described.digests, self.options.features.center, list(self.classes)]
+            pieces = list(described.digests.items())  # in the order of the rows
+            given = [pieces, self.options.features.center, list(self.classes)]
 
             def find() -> Values:
                 return find_concepts(

@@ -193,3 +193,13 @@ def test_a_video_that_kills_every_worker_is_named(planted, few_videos, tmp_path)
     options = breaking_options(few_videos, planted.weights_path, tmp_path, after=4, how=how)
     with pytest.raises(Ace3dError, match=r"worker process to finish, got 3 that died \(signal 9\) at .*mp4"):
         run_pipeline(options, tmp_path / "run", execution=Execution(workers=1))
+
+
+def test_videos_in_another_order_are_not_given_the_concepts_of_the_first(
+    planted, few_videos, undisturbed, tmp_path
+):
+    header, *rows = few_videos.read_text().splitlines()
+    table, work = tmp_path / "videos.csv", str(tmp_path / "work")
+    table.write_text("\n".join([header, *rows[::-1]]))
+    fast_run(planted, table, tmp_path / "a", work_dir=work)
+    assert fast_run(planted, few_videos, tmp_path / "b", work_dir=work) == undisturbed
