@@ -42,7 +42,8 @@ def gather(
 ) -> Described:
     """Put together what was found video by video.
 
-    Arrays of more than `MAX_ARRAY_BYTES` are files in ``folder``, read as they are needed.
+    Arrays of more than `MAX_ARRAY_BYTES` are files in ``folder``, read as they are needed. They lose their
+    names in the end, and their bytes go with this process. No other run may use ``folder`` meanwhile.
     """
     folders = [path for _, path in pieces]
     clips, clips_of_piece = read_tables(folders, "clips")
@@ -89,4 +90,5 @@ def _settled(values: NDArray[np.float32]) -> NDArray[np.float32]:
         return values
     values.flush()
     reread: NDArray[np.float32] = np.load(values.filename, mmap_mode="r")
+    Path(values.filename).unlink()
     return reread

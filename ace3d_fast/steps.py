@@ -127,7 +127,7 @@ class Steps:
         pieces = [(video, shelf.folder(VIDEOS, name)) for video, name in tasks if video.id not in bad]
         for _, piece in pieces:
             self.run.adopt_clips(RunFolder(piece))
-        return gather(pieces, skipped, center=self.options.features.center, folder=shelf.path)
+        return gather(pieces, skipped, center=self.options.features.center, folder=self.run.path)
 
     @property
     def class_index(self) -> int:
