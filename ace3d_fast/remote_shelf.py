@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import uuid
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ import fsspec
 
 from ace3d_fast.errors import InputError, RunFolderError, expected, first_line
 from ace3d_fast.shelf import Shelf
+
+OF_DAMAGE = (EOFError, RuntimeError, ValueError, zlib.error)  # what else unpacking other bytes ends in
 
 
 class RemoteShelf(Shelf):
@@ -101,17 +104,30 @@ class RemoteShelf(Shelf):
                 self._files.get_file(self._address(kind, digest), str(archive))
             except FileNotFoundError:
                 return None
-            draft = self.begin(kind, digest)
-            try:
-                with zipfile.ZipFile(archive) as pack:
-                    pack.extractall(draft)
-                draft.rename(self.path / kind / digest)
-            except (zipfile.BadZipFile, OSError):
-                self.drop(draft)
+            self._unpack(archive, kind, digest)
             found = super().find(kind, digest)
             if found is None:
                 self._files.rm_file(self._address(kind, digest))
             return found
+
+    def _unpack(self, archive: Path, kind: str, digest: str) -> None:
+        """Make the piece in ``archive`` one of this machine, unless it is damaged or is here by now.
+
+        What keeps this machine from writing it says nothing of the piece there, and is raised.
+        """
+        draft = self.begin(kind, digest)
+        folder = self.path / kind / digest
+        try:
+            with zipfile.ZipFile(archive) as pack:
+                pack.extractall(draft)
+            draft.rename(folder)
+        except (zipfile.BadZipFile, *OF_DAMAGE):
+            pass
+        except OSError:
+            if not folder.is_dir():
+                raise
+        finally:
+            self.drop(draft)
 
     def _address(self, kind: str, digest: str) -> str:
         return f"{self._root}/{kind}/{digest}.zip"

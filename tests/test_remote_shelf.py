@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import tempfile
 import uuid
@@ -58,7 +59,7 @@ def test_a_worker_keeps_nothing(url, tmp_path):
     assert shelf.values("kind", "one")["values"].tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("damage", ["cut", "no_zip", "other_bytes", "outside"])
+@pytest.mark.parametrize("damage", ["cut", "no_zip", "other_bytes", "other_method", "outside"])
 def test_a_damaged_piece_is_none_and_goes(url, tmp_path, damage):
     put(url, tmp_path / "a", np.arange(500))
     path = f"{url.removeprefix('memory:/')}/kind/one.zip"
@@ -66,6 +67,9 @@ def test_a_damaged_piece_is_none_and_goes(url, tmp_path, damage):
     if damage == "other_bytes":
         at = data.index(np.arange(500).tobytes()[:64])
         data = data[:at] + b"\1" + data[at + 1 :]
+    elif damage == "other_method":
+        at = data.rindex(b"PK\1\2") + 10  # of the last entry in the directory at the end
+        data = data[:at] + b"\x63\0" + data[at + 2 :]
     elif damage == "outside":
         archive = tmp_path / "bad.zip"
         with zipfile.ZipFile(archive, "w") as pack:
@@ -80,6 +84,21 @@ def test_a_damaged_piece_is_none_and_goes(url, tmp_path, damage):
     assert not list(tmp_path.rglob("escaped"))
     with pytest.raises(RunFolderError, match=r"kind/one.zip there, got nothing; start again"):
         other.folder("kind", "one")
+
+
+def test_a_full_disk_here_leaves_the_piece_there(url, tmp_path, monkeypatch):
+    put(url, tmp_path / "a", np.arange(5))
+
+    def full(self, path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "extractall", full)
+        with pytest.raises(RunFolderError, match="No space left on device"):
+            RemoteShelf(url, tmp_path / "b").find("kind", "one")
+    assert names(url) == ["kind/one.zip"]
+    assert not [path for path in (tmp_path / "b").rglob("*") if path.is_file()]
+    assert RemoteShelf(url, tmp_path / "b").values("kind", "one")["values"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_half_of_a_piece_is_not_taken(url, tmp_path, monkeypatch):
