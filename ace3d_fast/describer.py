@@ -6,7 +6,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -75,8 +75,8 @@ class Describer:
     def _region_facts(self, video: Video) -> object:
         if isinstance(self.regions, RegionFolder):
             return _file_facts(self.regions.path_of(video))
-        if self.regions is None or is_dataclass(self.regions):
-            return repr(self.regions)
+        if self.regions is None or type(self.regions).__module__.startswith("ace3d_fast."):
+            return repr(self.regions)  # a dataclass: its options are all there is to it
         return self._this_run  # what other code cuts may change from run to run
 
     @cached_property

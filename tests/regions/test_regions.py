@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -16,7 +16,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from ace3d_fast import explain
+from ace3d_fast.api import run_options
 from ace3d_fast.config import FeatureOptions, SegmentOptions
+from ace3d_fast.describer import Describer
 from ace3d_fast.errors import InputError, VideoError
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.planted import PlantedNet
@@ -426,6 +428,30 @@ def test_a_run_takes_its_regions_from_elsewhere(truth_folder, tmp_path, regions)
         assert set(sizes) == {2 if regions == "own" else 32}
     assert isinstance(run.concepts, pd.DataFrame)
     assert run.report_path.is_file()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A source whose options do not show in its words."""
+
+    rows: np.ndarray
+
+    def label_clips(self, clips, frames=None):
+        return Halves().label_clips(clips, frames)
+
+
+def test_kept_work_is_taken_up_for_sources_that_are_known(tmp_path):
+    options = run_options(tmp_path, target_class=CLASSES[0], model="planted:net")
+    network = Network(PlantedNet(), "conv4", KINETICS, CLASSES)
+    video = video_of(tmp_path)
+
+    def digest(source: object) -> str:
+        return Describer(options, network, {CLASSES[0]: 0}, source).digest(video)
+
+    assert digest(TubeletGrid(2, 4, 4)) == digest(TubeletGrid(2, 4, 4)) != digest(TubeletGrid(2, 4, 5))
+    tables = [Table(np.zeros(5000)), Table(np.eye(5000)[2500])]
+    assert repr(tables[0]) == repr(tables[1])
+    assert digest(tables[0]) != digest(tables[1])
 
 
 def test_a_video_without_a_label_file_is_told_before_any_is_decoded(truth_folder, tmp_path, monkeypatch):
