@@ -193,11 +193,16 @@ def explain(
         follow_links=follow_links,
         seed=seed,
     )
-    source = None if regions is None or isinstance(regions, str | Path) else regions
     execution = Execution(engine, workers, None if work_dir is None else str(work_dir))
     function = None if isinstance(target, str) else target
     return run_pipeline(
-        options, out, execution=execution, module=module, regions=source, target=function, progress=progress
+        options,
+        out,
+        execution=execution,
+        module=module,
+        regions=_own_source(regions),
+        target=function,
+        progress=progress,
     )
 
 
@@ -325,7 +330,13 @@ def estimate(
     """
     function = None if isinstance(target, str) else target
     given = run_options(videos, target=target, **options)
-    return estimate_run(given, out=out, module=module, target=function, progress=progress)
+    source = _own_source(options.get("regions"))
+    return estimate_run(given, out=out, module=module, regions=source, target=function, progress=progress)
+
+
+def _own_source(regions: str | Path | RegionSource | None) -> RegionSource | None:
+    """``regions`` where they are a source, and not the name of one."""
+    return None if regions is None or isinstance(regions, str | Path) else regions
 
 
 def _channels(name: str, given: float | Sequence[float]) -> tuple[float, float, float]:

@@ -6,7 +6,7 @@ import math
 import os
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -26,6 +26,7 @@ from ace3d_fast.learn.significance import lowest_p
 from ace3d_fast.learn.splits import split_videos
 from ace3d_fast.models.targets import TargetFunction
 from ace3d_fast.pipeline import prepare
+from ace3d_fast.regions.source import RegionSource
 from ace3d_fast.stages.clips import sample_clips
 from ace3d_fast.steps import Steps
 from ace3d_fast.stopwatch import Stopwatch
@@ -108,6 +109,7 @@ def estimate_run(
     *,
     out: Path | str | None = None,
     module: nn.Module | None = None,
+    regions: RegionSource | None = None,
     target: TargetFunction | None = None,
     progress: Progress | None = None,
 ) -> RunEstimate:
@@ -120,6 +122,8 @@ def estimate_run(
         Where the run would go: checked as the run would check it.
     module : torch.nn.Module, optional
         The network; by default ``options.model`` is loaded.
+    regions : RegionSource, optional
+        By default what ``options.segment.regions`` names.
     target : callable, optional
         The function; by default ``options.target`` is loaded, where there is one.
     progress : Progress, optional
@@ -135,7 +139,7 @@ def estimate_run(
     if out is not None:
         check_out(out, {**options.to_dict(), "version": __version__})
     progress = progress or SilentProgress()
-    ready = prepare(options, module, target=target)
+    ready = prepare(options, module, regions, target)
     progress.start("read videos", len(ready.videos))
     videos, skipped = _probe_videos(ready.videos, options, progress)
     progress.finish()
@@ -150,7 +154,8 @@ def estimate_run(
     num_mine = int(mine["num_clips"].sum()) * per_clip
     num_regions = int(videos["num_clips"].sum()) * per_clip
     of_class = videos[videos["label"] == options.target_class]
-    split, scored_share = _split(options, of_class)
+    groups = {video.id: video.group for video in ready.videos}
+    split, scored_share = _split(options, of_class, groups)
     concepts = options.concepts.num_clusters or GUESSED_CONCEPTS
     masked = _count_masked(options, of_class, per_clip, concepts, scored_share)
     if options.controls and options.scores.measure_effects:
@@ -241,13 +246,13 @@ def _try_clip(steps: Steps, videos: Sequence[Video]) -> _Sample:
     return _Sample(clip, table, found[0][0], clip_seconds, masked_seconds)
 
 
-def _split(options: RunOptions, target: pd.DataFrame) -> tuple[str, float]:
-    """How videos are used, and the share of them that scores."""
+def _split(options: RunOptions, target: pd.DataFrame, groups: Mapping[str, str]) -> tuple[str, float]:
+    """How videos are used, and the share of them that scores; ``groups`` are the videos'."""
     names = target["video"].tolist()
     if not options.scores.disjoint_videos:
         return "every video discovers, trains and scores", 1.0
     few = int(target["num_clips"].sum()) < 3 * options.concepts.min_clips
-    if few or split_videos(names, names, seed=options.seed).leave_one_out:
+    if few or split_videos(names, [groups[name] for name in names], seed=options.seed).leave_one_out:
         return "each video is scored by what was fitted without it", 1.0
     return "thirds of the videos discover, train and score", 1 / 3
 

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from small_run import few_options
+from small_run import TARGET, few_options
 from typer.testing import CliRunner
 
 from ace3d_fast.api import estimate
 from ace3d_fast.cli.app import app
 from ace3d_fast.errors import InputError
+from ace3d_fast.regions.source import TubeletGrid
 from ace3d_fast.types import SilentProgress
 
 
@@ -58,6 +59,26 @@ def test_more_videos_take_more(planted, few_videos, plan, tmp_path):
     less = estimate(fewer, **few_options(planted))
     assert within(less.num_forwards, 1.5, plan.num_forwards / 2)
     assert less.disk_bytes < plan.disk_bytes
+
+
+def test_videos_of_one_source_are_split_as_the_run_splits_them(planted, tmp_path):
+    rows = [
+        f"{video},{label},{label} {number // 3}"
+        for label in (TARGET, "flicker")
+        for number, video in enumerate(sorted((planted.videos_folder / label).glob("*.mp4")))
+    ]
+    table = tmp_path / "videos.csv"
+    table.write_text("\n".join(["path,label,group", *rows]))
+    told = estimate(table, **few_options(planted))
+    assert (told.videos["label"] == TARGET).sum() == 15  # of five sources: too few for thirds
+    assert told.split == "each video is scored by what was fitted without it"
+    table.write_text("\n".join(["path,label", *(row.rpartition(",")[0] for row in rows)]))
+    assert estimate(table, **few_options(planted)).split == "thirds of the videos discover, train and score"
+
+
+def test_regions_may_come_from_a_source_of_ones_own(planted, few_videos):
+    told = estimate(few_videos, **{**few_options(planted), "regions": TubeletGrid(2, 4, 4)})
+    assert told.num_regions == 20 * 32
 
 
 def test_a_video_that_cannot_be_used_is_named(planted, few_videos, tmp_path):

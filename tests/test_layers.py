@@ -44,7 +44,9 @@ ALLOWED: dict[str, set[str]] = {
         "regions", "controls", "trials", "evaluation", "vocabulary", "workplace", "steps", "stages",
         "summary", "learn", "video", "models", "store", "report",
     },
-    "estimate": {"pipeline", "trials", "steps", "stages", "engines", "learn", "models", "store", "video"},
+    "estimate": {
+        "regions", "pipeline", "trials", "steps", "stages", "engines", "learn", "models", "store", "video",
+    },
     "quiz": {"store", "report"},
     "run_comparison": {"learn", "store", "report"},
     "new_video": {
