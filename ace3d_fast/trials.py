@@ -16,13 +16,14 @@ from torch import nn
 from ace3d_fast.controls import fidelity_rows, latent_rows
 from ace3d_fast.described import Described
 from ace3d_fast.learn.clusters import fit_clusters
-from ace3d_fast.learn.scores import score_effect, score_raw
+from ace3d_fast.learn.scores import Score, score_effect, score_raw
 from ace3d_fast.learn.significance import bootstrap_mean, bootstrap_spearman
 from ace3d_fast.learn.splits import Split
 from ace3d_fast.learn.stability import match_directions
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.probe import Probe, margins
-from ace3d_fast.rows import is_among
+from ace3d_fast.rows import draw_rows, is_among
+from ace3d_fast.stages.concepts import MAX_CLUSTERED_ROWS
 from ace3d_fast.stages.effects import ForwardPlan, RegionResponses
 from ace3d_fast.steps import Steps, Tested
 
@@ -64,7 +65,8 @@ def null_tests(
     -------
     (DataFrame, list of (n,) int64)
         ``p_effect``, of the region effect of regions of videos that score, and ``p_raw``, of the raw score of
-        regions of videos that train; and these latter regions.
+        regions of videos that train; and these latter regions. NaN where there is nothing to compare with: no
+        region that was removed, no counterexample.
     """
     regions = described.regions
     video, size = regions["video"].to_numpy(), regions["num_voxels"].to_numpy()
@@ -76,9 +78,11 @@ def null_tests(
     for draw in range(num_nulls):
         scored, trained = _draw(plan.removed, video, rng), _draw(pool, video, rng)
         effects = score_effect(effect, video, size, scored, plan.removed, seed=draw, **repeats)
-        raw, _ = score_raw(
-            described.features, size, trained, pool, plan.negatives, gradients, seed=draw, **repeats
-        )
+        raw = Score(float("nan"))
+        if len(plan.negatives):
+            raw, _ = score_raw(
+                described.features, size, trained, pool, plan.negatives, gradients, seed=draw, **repeats
+            )
         found.append((effects["region_effect"].p_value, raw.p_value))
         drawn.append(trained)
     return pd.DataFrame(found, columns=["p_effect", "p_raw"]), drawn
@@ -90,19 +94,22 @@ def stability_rows(
     """For each pair of clustering seeds: matched cosine of centres, AMI, and Spearman of their slopes.
 
     Centres are paired by `match_directions`; a slope is a centre's product with the class's mean gradient.
+    Of many regions as many are clustered as for the concepts themselves.
     """
     from sklearn.metrics import adjusted_mutual_info_score
 
-    x = described.features[described.regions["video"].isin(split.discover).to_numpy()].astype(np.float64)
+    rows = np.flatnonzero(is_among(described.regions["video"].to_numpy(), split.discover))
+    some = rows[draw_rows(len(rows), MAX_CLUSTERED_ROWS, steps.options.seed)]
+    x = described.features[some].astype(np.float64)
     gradient = steps.gradients(described, steps.options.target_class, split.score).mean.mean(axis=0)
     fits = [fit_clusters(x, len(tested.concepts), seed=seed) for seed in range(num_seeds)]
-    rows = []
+    found = []
     for a, b in combinations(fits, 2):
         cosine, order = match_directions(a.centers, b.centers)
         rank = spearmanr(a.centers @ gradient, b.centers[order] @ gradient).statistic
         ami = adjusted_mutual_info_score(a.labels, b.labels)
-        rows.append({"cosine": float(cosine.mean()), "ami": float(ami), "spearman": float(rank)})
-    return pd.DataFrame(rows, columns=["cosine", "ami", "spearman"])
+        found.append({"cosine": float(cosine.mean()), "ami": float(ami), "spearman": float(rank)})
+    return pd.DataFrame(found, columns=["cosine", "ami", "spearman"])
 
 
 def randomised_insertions(
@@ -167,7 +174,8 @@ def control_table(
         rows.append([measure, of, *found, int(values.notna().sum())])
 
     for name in ("effect", "raw"):
-        add("false_positives", name, (nulls[f"p_{name}"] <= LEVEL).astype(float))
+        p = nulls[f"p_{name}"]
+        add("false_positives", name, (p <= LEVEL).astype(float).where(p.notna()))
     stable = stability_rows(steps, described, tested, split, num_seeds=NUM_SEEDS)
     for agreement in ("cosine", "ami", "spearman"):
         add("stability", agreement, stable[agreement])

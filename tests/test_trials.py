@@ -1,15 +1,22 @@
 """Trials of an explanation of planted videos: what has to hold, holds; what must not, does not."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from fast_run import fast_options
 
 from ace3d_fast import explain, trials
 from ace3d_fast.api import estimate
+from ace3d_fast.learn.clusters import fit_clusters
 from ace3d_fast.models.load import load_module
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.planted import PlantedNet
 from ace3d_fast.models.registry import find_entry
+from ace3d_fast.pipeline import run_pipeline
 from ace3d_fast.video.planted import CLASSES
 
 
@@ -87,6 +94,39 @@ def test_the_network_is_randomised_from_the_head_down(found):
     assert rows.index.tolist() == ["head", "conv5", "conv4", "conv3", "conv2", "conv1"]
     assert np.abs(rows["value"]).max() < 0.9
     assert rows["num"].min() > 20  # regions, not concepts
+
+
+def test_nulls_that_could_not_be_tested_are_no_negatives(planted, few_videos, tmp_path, monkeypatch):
+    for name, number in (("NULLS", 3), ("CLIPS", 1), ("SUBSETS", 3), ("RANDOMISED", 1)):
+        monkeypatch.setattr(trials, f"NUM_{name}", number)
+    options = fast_options(few_videos, planted.weights_path)
+    strict = replace(options.concepts, min_videos=99)  # keeps no concept: nothing is forwarded
+    run = run_pipeline(replace(options, controls=True, concepts=strict), tmp_path / "run")
+    nulls = run.controls[run.controls["measure"] == "false_positives"]
+    assert nulls["num"].tolist() == [0, 0]
+    assert nulls["value"].isna().all()
+
+
+def test_no_more_regions_are_clustered_again_than_the_first_time(monkeypatch):
+    rng = np.random.default_rng(0)
+    clustered = []
+    monkeypatch.setattr(trials, "MAX_CLUSTERED_ROWS", 50)
+    monkeypatch.setattr(
+        trials, "fit_clusters", lambda x, *a, **k: clustered.append(len(x)) or fit_clusters(x, *a, **k)
+    )
+    steps = SimpleNamespace(
+        options=SimpleNamespace(target_class="a", seed=0),
+        gradients=lambda *_: SimpleNamespace(mean=np.ones((2, 3))),
+    )
+    described = SimpleNamespace(
+        features=rng.normal(size=(400, 3)).astype(np.float32),
+        regions=pd.DataFrame({"video": ["one", "two"] * 200}),
+    )
+    split = SimpleNamespace(discover=frozenset({"one"}), score=frozenset({"two"}))
+    tested = SimpleNamespace(concepts=pd.DataFrame({"concept": range(4)}))
+    found = trials.stability_rows(steps, described, tested, split, num_seeds=2)
+    assert clustered == [50, 50]
+    assert len(found) == 1
 
 
 def test_a_randomised_network_computes_as_the_one_before():
