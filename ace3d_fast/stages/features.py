@@ -110,9 +110,10 @@ def center_features(
     """
     weights = num_voxels.astype(np.float64)
     means = np.zeros((int(clip.max(initial=-1)) + 1, features.shape[1]))
-    for number in np.unique(clip):
-        here = clip == number
-        means[number] = weights[here] @ features[here] / max(float(weights[here].sum()), 1.0)
+    order = np.argsort(clip, kind="stable")
+    starts = np.flatnonzero(np.diff(clip[order], prepend=-1))
+    for here in np.split(order, starts[1:]):
+        means[clip[here[:1]]] = weights[here] @ features[here] / max(float(weights[here].sum()), 1.0)
     return (features - means[clip]).astype(np.float32)
 
 
