@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ace3d_fast.errors import InputError, expected
+
 
 def write_text(path: Path, text: str) -> Path:
     """Write ``text`` in UTF-8 to ``path``, which gets its name when the file is whole.
@@ -14,6 +16,22 @@ def write_text(path: Path, text: str) -> Path:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text, encoding="utf-8", errors="backslashreplace")
     return partial.replace(path)
+
+
+def check_place(path: Path, where: str, name: str) -> None:
+    """Check that a file can be put at ``path``, before what is to go there is made.
+
+    ``where`` and ``name`` are the command and its option.
+
+    Raises
+    ------
+    InputError
+        A folder is there, or none to hold it.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        fact = f"the folder {path}" if path.is_dir() else f"{path.parent}: no such folder"
+        todo = f"choose another --{name}"
+        raise InputError(expected(where, name, "a file in a folder that is there", fact, todo))
 
 
 def as_text(name: str | Path) -> str:

@@ -64,8 +64,10 @@ def bench(
 
     from ace3d_fast.cli.console import output, say, show_progress
     from ace3d_fast.comparison import compare_backends
-    from ace3d_fast.text_files import write_text
+    from ace3d_fast.text_files import check_place, write_text
 
+    if json_file is not None:
+        check_place(json_file, "bench", "json")
     with ExitStack() as stack:
         progress = stack.enter_context(show_progress())
         found = compare_backends(

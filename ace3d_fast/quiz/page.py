@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ace3d_fast.errors import InputError, expected
 from ace3d_fast.quiz.questions import WHERE, make_quiz
 from ace3d_fast.report.cards import draw_examples
 from ace3d_fast.report.shell import write_page
 from ace3d_fast.store import RunFolder
+from ace3d_fast.text_files import check_place
 
 FOLDER = Path(__file__).parent
 SIDE_PX = 192
@@ -40,11 +40,7 @@ def write_quiz(
     """
     run = run if isinstance(run, RunFolder) else RunFolder.open(run)
     path = run.path / "quiz.html" if out is None else Path(out)
-    if path.is_dir() or not path.parent.is_dir():
-        fact = f"the folder {path}" if path.is_dir() else f"{path.parent}: no such folder"
-        raise InputError(
-            expected(WHERE, "out", "a file in a folder that is there", fact, "choose another --out")
-        )
+    check_place(path, WHERE, "out")
     quiz = make_quiz(run, seed=seed, per_concept=per_concept)
     regions = sorted({region for question in quiz.questions for region in question.regions})
     clips = draw_examples(run, dict.fromkeys(regions, SIDE_PX))

@@ -78,3 +78,10 @@ def test_the_figures_go_to_a_file_too(calls, tmp_path):
         "ratio": 25.0,
     }
     assert list(tmp_path.iterdir()) == [Path(file)]
+
+
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_timed(calls, tmp_path):
+    result = invoke("--json", tmp_path / "none" / "bench.json")
+    assert result.exit_code == 2
+    assert "bench: expected json a file in a folder that is there" in result.stderr
+    assert calls == []
