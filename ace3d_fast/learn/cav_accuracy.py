@@ -50,7 +50,8 @@ def cav_accuracy(
         the label of whole videos, each with its share of positives, and within a mixed video
         of single rows: rows of one video are no independent evidence. Blocks of videos (one each up
         to 25) are held out in turn, and both the observed and the permuted labels are judged by
-        the ``fast`` direction. 1 where the accuracy is NaN.
+        the ``fast`` direction. Labellings that leave one class without a row, as they may where videos differ
+        much in size, are left out. 1 where the accuracy is NaN, or none is left.
 
     Raises
     ------
@@ -77,7 +78,8 @@ def cav_accuracy(
     blocks = rng.permutation(num_groups)[groups] % min(num_groups, MAX_BLOCKS)
     labels = np.concatenate([is_positive[None], _permute_labels(is_positive, groups, num_permutations, rng)])
     values = _fast_accuracies(x, labels, groups, blocks)
-    return accuracy, float(permutation_p(values[0], values[1:], "greater"))
+    p = float(permutation_p(values[0], values[1:], "greater"))
+    return accuracy, 1.0 if np.isnan(p) else p
 
 
 def _held_out_accuracy(
@@ -171,7 +173,7 @@ def _fast_accuracies(
     Every video counts the same, in the means and in the rates: were large ones to count more, labels
     could not be exchanged between videos of different size. Holding out a block subtracts its sums from
     those of all rows, so that every labelling and block costs a few matrix products. A row whose
-    block leaves no positive or no negative counts half.
+    block leaves no positive or no negative counts half; NaN where the labelling itself has none.
     """
     correct = np.zeros((2, len(labels)))
     with one_thread():
@@ -190,6 +192,7 @@ def _fast_accuracies(
             correct[0] += (held_weights[0] * positive).sum(axis=1)
             correct[1] += (held_weights[1] * (1 - positive)).sum(axis=1)
     rates: FloatArray = (correct / np.maximum(counts, 1e-12)).mean(axis=0)
+    rates[(counts == 0).any(axis=0)] = np.nan
     return rates
 
 

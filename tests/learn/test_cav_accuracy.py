@@ -54,6 +54,19 @@ def test_p_values_of_nothing_are_uniform_although_regions_of_a_video_are_alike(u
     assert (p <= 0.5).mean() >= 0.4
 
 
+def test_labellings_without_a_positive_speak_for_no_concept():
+    """A fourth of a large video's rows is often none of a small one's: most labellings have no positive."""
+    sizes = [8] * 3 + [1] * 60
+    groups = np.repeat(np.arange(63), sizes)
+    positive = (groups < 3) & (np.arange(len(groups)) % 8 < 2)
+    p = []
+    for s in range(40):
+        x = np.random.default_rng(s).normal(size=(len(groups), 6))
+        sides = (x[positive], x[~positive], groups[positive], groups[~positive])
+        p.append(cav_accuracy(*sides, seed=s, num_permutations=99)[1])
+    assert (np.array(p) <= 0.2).mean() <= 0.26
+
+
 def test_regions_taken_for_independent_find_something_in_nothing():
     p = [cav_accuracy(*videos(s)[:2], seed=s, num_permutations=39)[1] for s in range(40)]
     assert np.mean(np.array(p) <= 0.05) > 0.5  # why videos, not regions, are exchanged
