@@ -86,10 +86,18 @@ def edit_frames(frames: Tensor, mask: Tensor, seed: int) -> Tensor:
     length = len(frames)
     shown = torch.nonzero(mask.flatten(1).any(1)).flatten()
     middle = int(shown[len(shown) // 2])
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(length))
-    edited = (frames[middle].expand_as(frames), frames[order], frames.flip(0))
+    edited = (frames[middle].expand_as(frames), frames[_other_order(length, seed)], frames.flip(0))
     inside = mask.any(0)[None, :, :, None]
     return torch.stack([torch.where(inside, edit, frames) for edit in edited])
+
+
+def _other_order(length: int, seed: int) -> Tensor:
+    """A random order of ``length`` frames that is not their own: of few, one draw in so many is."""
+    rng, own = np.random.default_rng(seed), np.arange(length)
+    order = rng.permutation(length)
+    while length > 1 and np.array_equal(order, own):
+        order = rng.permutation(length)
+    return torch.from_numpy(order)
 
 
 def _drops(

@@ -86,6 +86,17 @@ def test_edits_stay_inside_the_region_and_keep_its_middle():
         assert torch.equal(edited[:, 1], frames[:, 1, :, 0])
 
 
+@pytest.mark.parametrize("num_frames", [2, 3, 4])
+def test_shuffled_frames_are_in_another_order(num_frames):
+    frames = torch.arange(num_frames, dtype=torch.uint8)[:, None, None, None].expand(num_frames, 2, 2, 3)
+    mask = torch.ones(num_frames, 2, 2, dtype=torch.bool)
+    for seed in range(50):
+        shuffled = edit_frames(frames, mask, seed)[1]
+        assert not torch.equal(shuffled, frames)
+        assert sorted(shuffled[:, 0, 0, 0].tolist()) == list(range(num_frames))
+    assert torch.equal(edit_frames(frames[:1], mask[:1], 0)[1], frames[:1])  # a still has no other
+
+
 def test_a_region_whose_removal_costs_nothing_has_no_dependence():
     regions = pd.DataFrame({"video": "a", "clip": 0, "clip_id": 0, "index": [0, 1]})
     found = measure_motion(
