@@ -61,6 +61,8 @@ class Workplace:
             shutil.rmtree(self.partial, ignore_errors=True)
             self.partial.mkdir()
         except OSError as error:
+            if self._lock is not None:
+                self._lock.close()
             raise RunFolderError(
                 expected("run", "out", "a folder that can be made", error, "choose another --out")
             ) from error

@@ -166,6 +166,18 @@ def test_two_runs_do_not_share_a_folder(planted, few_videos, tmp_path):
         raise KeyError
 
 
+def test_a_folder_that_cannot_be_made_is_not_locked(tmp_path):
+    work = tmp_path / ".run.work"
+    work.mkdir()
+    (work / "run").write_text("a file where the run is to be written")
+    place = Workplace(tmp_path / "run")
+    with pytest.raises(RunFolderError, match="a folder that can be made"), place:
+        pass
+    (work / "run").unlink()
+    with Workplace(tmp_path / "run") as run:  # though the first one is still there
+        assert run.path.is_dir()
+
+
 def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
     code = "import sys, os, signal; from pathlib import Path; from ace3d_fast.workplace import lock_folder\n"
     code += "lock = lock_folder(Path(sys.argv[1])); os.kill(os.getpid(), signal.SIGKILL)"
