@@ -12,6 +12,7 @@ from fast_run import fast_options
 from ace3d_fast import explain, trials
 from ace3d_fast.api import estimate
 from ace3d_fast.learn.clusters import fit_clusters
+from ace3d_fast.learn.stability import match_directions
 from ace3d_fast.models.load import load_module
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.planted import PlantedNet
@@ -53,7 +54,9 @@ def found(told_and_done):
 def test_a_dry_run_counts_the_forwards_of_the_trials(told_and_done):
     (without, told), run = told_and_done
     done = run.timings["counts"]["forwards"]
-    assert abs(told.num_forwards - done) < 0.25 * done
+    measured = (run.concepts["status"] != "rejected").sum()
+    assert 0.75 * done < told.num_forwards
+    assert told.num_forwards < 1.25 * done * len(run.concepts) / measured  # others are forwarded for nothing
     assert told.num_forwards - without.num_forwards > 0.25 * done
     assert told.seconds["put it through trials"] > 0
 
@@ -78,9 +81,13 @@ def test_null_concepts_are_rarely_significant(found):
     assert (found.loc["false_positives", "value"] <= 0.2).all()
 
 
-def test_clusters_of_other_seeds_are_alike(found):
+def test_clusters_of_other_seeds_are_more_alike_than_others_are(found):
     assert found.loc[("stability", "cosine"), "num"] == 10  # pairs of five seeds
-    assert found.loc[("stability", "cosine"), "value"] > 0.85
+    # How much so hangs on the network, which no two kinds of processor train to the same weights.
+    random = [np.random.default_rng(seed).normal(size=(8, 64)) for seed in range(2)]
+    chance = match_directions(*random)[0].mean()
+    assert found.loc[("stability", "cosine"), "value"] > 2 * chance
+    assert found.loc[("stability", "ami"), "value"] > 0.5
 
 
 def test_removing_regions_one_by_one_foretells_removing_several(found):
@@ -107,26 +114,41 @@ def test_nulls_that_could_not_be_tested_are_no_negatives(planted, few_videos, tm
     assert nulls["value"].isna().all()
 
 
-def test_no_more_regions_are_clustered_again_than_the_first_time(monkeypatch):
+def stability_of(features, num_concepts):
+    """Stability over two seeds; every other region is of a video that discovers concepts."""
+    steps = SimpleNamespace(
+        options=SimpleNamespace(target_class="a", seed=0),
+        gradients=lambda *_: SimpleNamespace(mean=np.arange(2.0 * features.shape[1]).reshape(2, -1)),
+    )
+    videos = pd.DataFrame({"video": ["one", "two"] * (len(features) // 2)})
+    described = SimpleNamespace(features=features.astype(np.float32), regions=videos)
+    split = SimpleNamespace(discover=frozenset({"one"}), score=frozenset({"two"}))
+    tested = SimpleNamespace(concepts=pd.DataFrame({"concept": range(num_concepts)}))
+    found = trials.stability_rows(steps, described, tested, split, num_seeds=2)
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_clusters_that_are_there_are_stable_and_others_are_not():
     rng = np.random.default_rng(0)
+    noise = rng.normal(size=(400, 16))
+    groups = 9 * np.eye(16)[rng.integers(0, 4, 400)]
+    stable, unstable = stability_of(groups + noise, 4), stability_of(noise, 8)
+    assert stable["cosine"] > 0.99
+    assert stable["ami"] > 0.99
+    assert stable["spearman"] == 1
+    assert unstable["ami"] < 0.5
+    assert unstable["cosine"] < stable["cosine"]
+
+
+def test_no_more_regions_are_clustered_again_than_the_first_time(monkeypatch):
     clustered = []
     monkeypatch.setattr(trials, "MAX_CLUSTERED_ROWS", 50)
     monkeypatch.setattr(
         trials, "fit_clusters", lambda x, *a, **k: clustered.append(len(x)) or fit_clusters(x, *a, **k)
     )
-    steps = SimpleNamespace(
-        options=SimpleNamespace(target_class="a", seed=0),
-        gradients=lambda *_: SimpleNamespace(mean=np.ones((2, 3))),
-    )
-    described = SimpleNamespace(
-        features=rng.normal(size=(400, 3)).astype(np.float32),
-        regions=pd.DataFrame({"video": ["one", "two"] * 200}),
-    )
-    split = SimpleNamespace(discover=frozenset({"one"}), score=frozenset({"two"}))
-    tested = SimpleNamespace(concepts=pd.DataFrame({"concept": range(4)}))
-    found = trials.stability_rows(steps, described, tested, split, num_seeds=2)
+    stability_of(np.random.default_rng(0).normal(size=(400, 3)), 4)
     assert clustered == [50, 50]
-    assert len(found) == 1
 
 
 def test_a_randomised_network_computes_as_the_one_before():
