@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,22 @@ def test_every_step_is_written_as_it_ends_and_none_outlasts_its_limit(tool, tmp_
         assert "bad" in steps["two"]["output"]
         assert "begun" in steps["three"]["output"]
         assert steps["three"]["seconds"] < 30
+
+
+def test_a_step_that_is_ended_takes_what_it_started_with_it(tool, tmp_path):
+    late = tmp_path / "late"
+    child = f"import time; time.sleep(3); open({str(late)!r}, 'w')"
+    parent = (
+        f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
+    )
+    assert not tool.Check("gpu").run("slow", python(parent), 1)
+    time.sleep(4)
+    assert not late.exists()
+
+
+def test_the_whole_output_of_a_step_is_kept(tool, tmp_path):
+    tool.Check("gpu").run("long", python("print('first'); print('x' * 10**5); raise SystemExit(1)"), 60)
+    assert (tmp_path / "out" / "long.log").read_text().startswith("first")
 
 
 def test_no_step_begins_a_wait_that_passes_the_end(tool, monkeypatch):
