@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -75,10 +76,19 @@ def seed_grid(shape: Sequence[int], num_regions: int) -> SeedGrid:
 
     The reach of a centre follows from a second grid, of as many points as the first one really has.
     """
+    make = _seed_grid if torch.compiler.is_compiling() else _kept_seed_grid  # dynamo warns of what is kept
+    return make(tuple(shape), num_regions)
+
+
+def _seed_grid(shape: tuple[int, ...], num_regions: int) -> SeedGrid:
     start, step = regular_grid(shape, num_regions)
     grid = SeedGrid((start[0], start[1], start[2]), (step[0], step[1], step[2]), (1, 1, 1))
     window = regular_grid(shape, grid.num_centers(shape))[1]
     return SeedGrid(grid.start, grid.step, (window[0], window[1], window[2]))
+
+
+# Made anew for each call it takes half as long as all else that a call does in Python.
+_kept_seed_grid = lru_cache(maxsize=1024)(_seed_grid)
 
 
 def seeds_off_edges(volume: Tensor, seeds: Tensor) -> Tensor:

@@ -309,3 +309,10 @@ def test_options_that_float32_cannot_hold_are_refused():
         slic3d(volume, [4], compactness=1.0, spacing=1e20)
     with pytest.raises(InputError, match="expected centers / compactness below 1e"):
         slic3d_from(volume, [torch.full((1, 2, 6), 1e15)], [4], compactness=1.0)
+
+
+def test_it_compiles_without_a_warning(recwarn):
+    volume = smooth_clip((4, 9, 9)).movedim(-1, 1).float()
+    compiled = torch.compile(lambda x: slic3d(x, [4, 9], compactness=20.0), backend="eager")
+    assert torch.equal(compiled(volume), slic3d(volume, [4, 9], compactness=20.0))
+    assert not [warning for warning in recwarn if "cache" in str(warning.message)]
