@@ -183,7 +183,7 @@ def command(**changes):
         ({"target_class": "c"}, "'c'"),
         ({"layer": "convv"}, "nearest: conv"),
         ({"model": "net.py:nett"}, "nearest: net"),
-        ({"model": "net.py:word"}, "to return a torch.nn.Module, got a str"),
+        ({"model": "net.py:word"}, "to return a torch.nn.Module, got an object of type str"),
         ({"weights": "net.py"}, "weights"),
         ({"device": "cuda:77"}, "cuda:77"),
         ({"videos": "videos/a"}, "only 'a'"),
