@@ -197,13 +197,15 @@ def test_a_shared_vocabulary_scores_every_class(planted, few, tmp_path):
     assert set(run.matrix["class_name"]) == set(CLASSES[:3])
     assert run.matrix.groupby("concept")["class_name"].nunique().eq(3).all()
     best = run.matrix.loc[run.matrix.groupby("class_name")["region_effect"].idxmax()]
-    for row in best.itertuples():  # what moves a class most shows what decides it
-        members = run.regions[
-            (run.regions["concept"] == row.concept) & (run.regions["label"] == row.class_name)
-        ]
-        nearest = members.sort_values("distance").head(8)
-        shares = [share_of_primitive(run, region, row.class_name) for _, region in nearest.iterrows()]
-        assert np.median(shares) > 0.35, row.class_name
+    for row in best.itertuples():  # what moves a class most shows what decides it, more than regions do
+        regions = run.regions[run.regions["label"] == row.class_name]
+        nearest = regions[regions["concept"] == row.concept].sort_values("distance").head(8)
+        others = regions[regions["concept"] != row.concept].sample(40, random_state=0)
+        shares, of_others = (
+            np.mean([share_of_primitive(run, region, row.class_name) for _, region in some.iterrows()])
+            for some in (nearest, others)
+        )
+        assert shares > max(0.3, 10 * of_others), row.class_name
     assert len(run.concepts) == 9
     own = explain_planted(planted, tmp_path / "own", videos=few, **FEW)
     assert own.matrix is None

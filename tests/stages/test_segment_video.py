@@ -105,7 +105,7 @@ def test_a_bad_video_or_option_leaves_nothing_behind(video, tmp_path):
 
 def test_another_segmentation_is_not_overwritten(made, video):
     before = labels_of(made, 0)
-    with pytest.raises(InputError, match="other num_regions"):
+    with pytest.raises(InputError, match=r"made with num_regions \[4, 8\] \(now \[5\]\)"):
         segment_video(
             video, made.folder, SegmentOptions(num_regions=(5,)), fps=10, resize_px=48, window_frames=16
         )
