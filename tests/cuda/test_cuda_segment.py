@@ -118,8 +118,7 @@ def test_lab_of_colours_is_near_that_of_the_cpu(dtype):
     bytes_of = smooth_clip((7, 45, 61), num_clips=2)
     rgb = bytes_of if dtype == torch.uint8 else bytes_of.to(dtype) / 200 - 0.1
     found = rgb_to_lab(rgb.cuda()).cpu()
-    # Two units in the last place of each curve, times 500: powers of CUDA are right to four.
-    torch.testing.assert_close(found, rgb_to_lab(rgb), atol=1e-9 if dtype == torch.float64 else 5e-4, rtol=0)
+    torch.testing.assert_close(found, rgb_to_lab(rgb), atol=1e-9 if dtype == torch.float64 else 2e-4, rtol=0)
 
 
 @pytest.mark.parametrize("option", ["exact", "adapt_compactness"])
