@@ -12,7 +12,6 @@ from fast_run import fast_options
 from ace3d_fast import explain, trials
 from ace3d_fast.api import estimate
 from ace3d_fast.learn.clusters import fit_clusters
-from ace3d_fast.learn.stability import match_directions
 from ace3d_fast.models.load import load_module
 from ace3d_fast.models.network import Network
 from ace3d_fast.models.planted import PlantedNet
@@ -54,9 +53,7 @@ def found(told_and_done):
 def test_a_dry_run_counts_the_forwards_of_the_trials(told_and_done):
     (without, told), run = told_and_done
     done = run.timings["counts"]["forwards"]
-    measured = (run.concepts["status"] != "rejected").sum()
-    assert 0.75 * done < told.num_forwards
-    assert told.num_forwards < 1.25 * done * len(run.concepts) / measured  # others are forwarded for nothing
+    assert abs(told.num_forwards - done) < 0.25 * done
     assert told.num_forwards - without.num_forwards > 0.25 * done
     assert told.seconds["put it through trials"] > 0
 
@@ -81,12 +78,9 @@ def test_null_concepts_are_rarely_significant(found):
     assert (found.loc["false_positives", "value"] <= 0.2).all()
 
 
-def test_clusters_of_other_seeds_are_more_alike_than_others_are(found):
+def test_clusters_of_other_seeds_are_alike(found):
     assert found.loc[("stability", "cosine"), "num"] == 10  # pairs of five seeds
-    # How much so hangs on the network, which no two kinds of processor train to the same weights.
-    random = [np.random.default_rng(seed).normal(size=(8, 64)) for seed in range(2)]
-    chance = match_directions(*random)[0].mean()
-    assert found.loc[("stability", "cosine"), "value"] > 2 * chance
+    assert found.loc[("stability", "cosine"), "value"] > 0.85
     assert found.loc[("stability", "ami"), "value"] > 0.5
 
 
