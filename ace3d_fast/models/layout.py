@@ -30,7 +30,7 @@ def fast_parts(module: nn.Module) -> list[nn.Conv3d]:
 def fast_convolutions(parts: Sequence[nn.Conv3d]) -> Iterator[None]:
     """Run ``parts`` by oneDNN inside the ``with`` block."""
     for part in parts:
-        vars(part)["_conv_forward"] = partial(_convolve, part)
+        vars(part)["_conv_forward"] = partial(convolve, part)
     try:
         yield
     finally:
@@ -43,7 +43,8 @@ def _fits(part: nn.Conv3d) -> bool:
     return zeros and part.weight.dtype == torch.float32 and part.weight.device.type == "cpu"
 
 
-def _convolve(part: nn.Conv3d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def convolve(part: nn.Conv3d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """What ``part`` makes of ``x`` with other weights of its shape, by oneDNN where it can."""
     if x.dim() != 5 or x.dtype != torch.float32 or x.device.type != "cpu":
         return F.conv3d(x, weight, bias, part.stride, part.padding, part.dilation, part.groups)
     padding = [int(side) for side in part.padding]

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from ace3d_fast.errors import Ace3dError, InputError, expected
 from ace3d_fast.models.batches import Batches, enough_memory
+from ace3d_fast.models.fuse import FastForward
 from ace3d_fast.models.given import LOGITS, MAKE_LOGITS, KeepGradients, bare, find_device, not_taken
 from ace3d_fast.models.grids import GRID, Grid, Pathway, find_layout, to_grid, works_on_last_axis
-from ace3d_fast.models.layout import fast_convolutions, fast_parts
 from ace3d_fast.models.names import nearest, plain
 from ace3d_fast.models.targets import OutputTarget, TargetFunction, as_target
 from ace3d_fast.ops.region_patches import pixel_scale
@@ -106,7 +106,7 @@ class Network:
         self.class_names = list(class_names)
         self._part = _submodule(module, layer)
         self._layout = find_layout(module, layer)
-        self._fast = fast_parts(module) if precision == "float32" else []
+        self._fast = FastForward(module, enabled=precision == "float32")
         self.normalization = normalization
         terms = pixel_scale(normalization.mean, normalization.std)
         self._scale, self._shift = (torch.tensor(t, device=self.device).view(3, 1, 1, 1) for t in terms)
@@ -127,7 +127,7 @@ class Network:
         other.module = copy.deepcopy(self.module, weights)
         other.batches = Batches()
         other._part = _submodule(other.module, self.layer)
-        other._fast = fast_parts(other.module) if self._fast else []
+        other._fast = self._fast.twin(other.module)
         return other
 
     @property
@@ -167,12 +167,14 @@ class Network:
         InputError
             Where the activation or the logits are not finite.
         """
+        self._fast.trace_once(self._run_once, x)
         with torch.no_grad(), self._watch() as seen:
             logits = self._logits(x)
         return _finite(Outputs(logits, _wide(seen.one().detach()), None, seen.pathways), self.layer)
 
     def edited(self, x: Tensor, edit: Edit) -> Tensor:
         """Logits (N, K) of clips ``x`` where the network goes on with ``edit(activation)``, of its shape."""
+        self._fast.trace_once(self._run_once, x)
         with torch.no_grad(), self._watch(edit=edit) as seen:
             logits = self._logits(x)
         return _finite(Outputs(logits, seen.one()), self.layer).logits
@@ -196,6 +198,7 @@ class Network:
         InputError
             As `forward`; or where the logit does not depend on the layer.
         """
+        self._fast.trace_once(self._run_once, x)
         with torch.no_grad(), self._watch(differentiate=True, edit=edit) as seen:
             logits = self._logits(x)
             leaf = seen.one()
@@ -259,7 +262,7 @@ class Network:
 
     def _logits(self, x: Tensor) -> Tensor:
         half = self.precision == "bfloat16"
-        with fast_convolutions(self._fast), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+        with self._fast.running(), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             logits = self.module(x)
             if self.target is not None:
                 logits = self.target.scores(logits, len(x))
@@ -274,11 +277,18 @@ class Network:
             raise InputError(expected("Network", "the output", LOGITS, fact, MAKE_LOGITS))
         return logits
 
+    def _run_once(self, x: Tensor) -> Tensor:
+        with torch.no_grad(), self._watch() as seen:
+            logits = self._logits(x)
+            seen.one()
+        return logits
+
     def _check_shapes(self, x: Tensor) -> None:
         try:
-            with enough_memory("for one clip"), torch.no_grad(), self._watch() as seen:
-                logits = self._logits(x)
-                seen.one()
+            with enough_memory("for one clip"):
+                logits = self._fast.trace(self._run_once, x)
+                if logits is None:
+                    logits = self._run_once(x)
         except Ace3dError:
             raise
         except Exception as error:  # the network's own code
