@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
@@ -65,9 +64,12 @@ class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self, module: nn.Module, convs: Sequence[nn.Conv3d]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        kinds = (nn.BatchNorm3d, nn.ReLU)
         begins = set(convs)
-        self._names = {part: n for n, part in module.named_modules() if part in begins or type(part) in kinds}
+        self._names = {
+            part: name
+            for name, part in module.named_modules()
+            if part in begins or type(part) is nn.ReLU or _is_fixed_norm(part)
+        }
         self._outputs: dict[str, list[_Output]] = {}
         self._watched: dict[int, _Output] = {}
         self._handles: list[Any] = []
@@ -141,13 +143,16 @@ class FastForward:
     def __init__(self, module: nn.Module, *, enabled: bool) -> None:
         self._module = module
         self._convs = fast_parts(module) if enabled else []
-        worth_it = self._convs and any(type(part) is nn.BatchNorm3d for part in module.modules())
-        self._chains: Sequence[Chain] | None = None if worth_it else ()
+        self._chains: Sequence[Chain] | None = None
+        self._parts: list[tuple[nn.Conv3d, list[nn.Module]]] = []  # of the chains: what begins, what follows
+        if not self._convs or not any(map(_is_fixed_norm, module.modules())):
+            self._use(())
 
     def twin(self, module: nn.Module) -> FastForward:
         """The same for a copy of the module."""
         other = FastForward(module, enabled=len(self._convs) > 0)
-        other._chains = self._chains
+        if self._chains is not None:
+            other._use(self._chains)
         return other
 
     @property
@@ -162,20 +167,31 @@ class FastForward:
         """
         if self._chains is not None:
             return None
-        self._chains = ()
+        self._use(())
         trace = _Trace(self._module, self._convs)
         try:
             with trace:
                 result = forward(x)
         except Exception:  # the network's own too: it is seen in the forward that follows
             return None
-        self._chains = trace.chains()
+        self._use(trace.chains())
         return result
 
     def trace_once(self, forward: Callable[[Tensor], Tensor], x: Tensor) -> None:
         """Trace a forward of one of the clips ``x`` before their first, so that all of them are alike."""
         if len(x):
             self.trace(forward, x[:1])
+
+    def _use(self, chains: Sequence[Chain]) -> None:
+        self._chains, get = chains, self._module.get_submodule
+        self._parts = []
+        for chain in chains:
+            conv, after = (
+                get(chain.conv),
+                [get(name) for name in (chain.norm, chain.relu) if name is not None],
+            )
+            assert isinstance(conv, nn.Conv3d)
+            self._parts.append((conv, after))
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -186,42 +202,44 @@ class FastForward:
         with fast_convolutions(self._convs):
             passed: list[nn.Module] = []
             try:
-                for chain in self._chains or ():
-                    passed += _fuse(self._module, chain)
+                for conv, after in self._parts:
+                    if _can_run(conv, after):
+                        vars(conv)["_conv_forward"] = partial(
+                            _run, conv, *_folded(conv, after[0]), len(after) > 1
+                        )
+                        for part in after:
+                            vars(part)["forward"] = _pass_on
+                        passed += after
                 yield
             finally:
                 for part in passed:
                     del vars(part)["forward"]
 
 
-def _fuse(module: nn.Module, chain: Chain) -> list[nn.Module]:
-    """Let the convolution do all; the parts that pass its result on."""
-    conv, norm = module.get_submodule(chain.conv), module.get_submodule(chain.norm)
-    assert isinstance(conv, nn.Conv3d)
+def _is_fixed_norm(part: nn.Module) -> bool:
+    """Whether it normalises by what it has learned, not by the clips it is given."""
+    return type(part) is nn.BatchNorm3d and not part.training and part.running_mean is not None
+
+
+def _can_run(conv: nn.Conv3d, after: Sequence[nn.Module]) -> bool:
+    hooks = any(part._forward_hooks or part._forward_pre_hooks for part in (conv, after[0]))
+    return not hooks and _is_fixed_norm(after[0]) and all("forward" not in vars(part) for part in after)
+
+
+def _folded(conv: nn.Conv3d, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight and bias of both."""
     assert isinstance(norm, nn.BatchNorm3d)
-    passed: list[nn.Module] = [norm]
-    if chain.relu is not None:
-        passed.append(module.get_submodule(chain.relu))
-    if not _can_run(conv, norm) or any("forward" in vars(part) for part in passed):
-        return []
-    vars(conv)["_conv_forward"] = partial(_run, conv, *_folded(conv, norm), len(passed) > 1)
-    for part in passed:
-        vars(part)["forward"] = _pass_on
-    return passed
-
-
-def _can_run(conv: nn.Module, norm: nn.Module) -> bool:
-    hooks = any(part._forward_hooks or part._forward_pre_hooks for part in (conv, norm))
-    return not hooks and not norm.training and norm.running_mean is not None
-
-
-def _folded(conv: nn.Conv3d, norm: nn.BatchNorm3d) -> tuple[Tensor, Tensor]:
     assert norm.running_mean is not None
     assert norm.running_var is not None
-    statistics = (norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
     with torch.no_grad():
-        weight, bias = fuse_conv_bn_weights(conv.weight, conv.bias, *statistics)
-    return weight.detach(), bias.detach()
+        factor = torch.rsqrt(norm.running_var + norm.eps)
+        if norm.affine:
+            factor *= norm.weight
+        bias = -norm.running_mean if conv.bias is None else conv.bias - norm.running_mean
+        bias *= factor
+        if norm.affine:
+            bias += norm.bias
+        return conv.weight * factor.view(-1, 1, 1, 1, 1), bias
 
 
 def _run(

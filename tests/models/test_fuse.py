@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from nets import Calls, network
@@ -222,6 +224,22 @@ def test_what_cannot_be_traced_runs_as_before(clips):
     net = net_of(body)
     torch.testing.assert_close(net.forward(clips).logits, plain(net, clips))
     assert net._fast.chains == ()
+
+
+@pytest.mark.parametrize(
+    ("norm", "chains"),
+    [
+        (nn.BatchNorm3d(4, affine=False, eps=0.5), [WHOLE]),
+        (nn.BatchNorm3d(4, track_running_stats=False), []),
+        (nn.SyncBatchNorm(4), []),
+        (nn.InstanceNorm3d(4), []),
+    ],
+)
+def test_norms_of_other_kinds(clips, norm, chains):
+    net = net_of(lambda self, x: self.relu(self.own(self.conv(x))), own=norm)
+    found = net.forward(clips)
+    assert net._fast.chains == [replace(chain, norm="own") for chain in chains]
+    torch.testing.assert_close(found.logits, plain(net, clips))
 
 
 def test_a_twin_runs_its_own_chains(clips):
