@@ -26,11 +26,13 @@ OURS = "ours"
 MISSING = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 SETTINGS = {
+    "network": "network",
     "shape": "clip",
     "channels": "channels",
     "num_regions": "regions",
     "num_patches": "regions",
     "batch": "regions a call",
+    "num_clips": "clips a call",
     "compactness": "compactness",
     "sigma": "sigma",
 }
@@ -41,6 +43,7 @@ CALLS = {
     "ndimage": "`scipy.ndimage.mean`",
     "torch": "torch",
     "crop_first": "torch, cropped first",
+    "channels_last": "torch, channels last",
     OURS: "ace3d_fast",
     "ours, high": '`quality="high"`',
 }
@@ -208,6 +211,8 @@ def _setting(name: str, value: Any) -> str:
         return MISSING
     if isinstance(value, list):
         return (TIMES if name == "shape" else ", ").join(map(str, value))
+    if isinstance(value, str):
+        return value
     return f"{value:g}"
 
 

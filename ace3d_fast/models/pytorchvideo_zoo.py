@@ -40,9 +40,19 @@ def build_pytorchvideo_network(name: str, **options: Any) -> nn.Module:
         ) from error
     factory: Callable[..., nn.Module] = getattr(hub, name)
     module = factory(pretrained=False, **options)
+    _take_torch_swish(module)
     if name.startswith("slowfast"):
         _make_two_pathways(module)
     return module
+
+
+def _take_torch_swish(module: nn.Module) -> None:
+    """Replace pytorchvideo's Swish, two passes over its input, by torch's, which is one."""
+    swish = importlib.import_module("pytorchvideo.layers.swish").Swish
+    for part in module.modules():
+        for name, child in part.named_children():
+            if isinstance(child, swish):
+                part.add_module(name, nn.SiLU())
 
 
 def _make_two_pathways(module: nn.Module) -> None:
