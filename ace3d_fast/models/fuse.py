@@ -6,7 +6,6 @@ before it can do (Jacob et al. 2018, arXiv 1712.05877, §3.2).
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
@@ -39,9 +39,13 @@ class Chain:
 
 @dataclass
 class _Output:
-    """What a part put out, how many operations read it, and the part that took it."""
+    """What a part put out, how many operations read it, and the part that took it.
 
-    tensor: weakref.ref[Tensor]
+    Tensors are known by their storage, which views and ``.data`` share; while it is referred to, if weakly,
+    no other has its address.
+    """
+
+    storage: StorageWeakRef
     num_reads: int = 0
     taken_by: str | None = None
 
@@ -71,7 +75,7 @@ class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if part in begins or type(part) is nn.ReLU or _is_fixed_norm(part)
         }
         self._outputs: dict[str, list[_Output]] = {}
-        self._watched: dict[int, _Output] = {}
+        self._watched: dict[int, _Output] = {}  # by the address of the storage
         self._handles: list[Any] = []
 
     def __enter__(self) -> _Trace:
@@ -114,8 +118,7 @@ class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return found
 
     def _output_of(self, value: Any) -> _Output | None:
-        output = self._watched.get(id(value)) if isinstance(value, Tensor) else None
-        return output if output is not None and output.tensor() is value else None
+        return self._watched.get(value.untyped_storage()._cdata) if isinstance(value, Tensor) else None
 
     def _take(self, part: nn.Module, inputs: tuple[Any, ...]) -> None:
         output = self._output_of(inputs[0]) if inputs else None
@@ -124,9 +127,10 @@ class _Trace(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _put(self, part: nn.Module, _inputs: Any, value: Any) -> None:
         # What works in place puts out what it took: whoever reads that from here on reads the new value.
-        output = _Output(weakref.ref(value))
+        storage = value.untyped_storage()
+        output = _Output(StorageWeakRef(storage))  # type: ignore[no-untyped-call]
         self._outputs.setdefault(self._names[part], []).append(output)
-        self._watched[id(value)] = output
+        self._watched[storage._cdata] = output
 
 
 class FastForward:

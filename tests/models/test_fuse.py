@@ -106,6 +106,12 @@ def weighs_by_what_it_detached(self, x):
     return self.relu(self.norm(y)) * y.detach().mean()
 
 
+def weighs_by_its_data(self, x):
+    y = self.conv(x)
+    data = y.data
+    return self.relu(self.norm(y)) * data.mean()
+
+
 def scales_by_a_number(self, x):
     y = self.conv(x)
     return self.relu(self.norm(y)) * y.amax().item()
@@ -155,6 +161,7 @@ CHAIN_OF_TWO = Chain("conv", "norm", None)
         (adds_what_the_norm_put_out, [CHAIN_OF_TWO]),
         (gates_by_a_comparison, []),
         (weighs_by_what_it_detached, []),
+        (weighs_by_its_data, []),
         (scales_by_a_number, []),
         (reads_without_gradient, []),
         (adds_a_shortcut, [CHAIN_OF_TWO]),
