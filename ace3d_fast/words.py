@@ -41,9 +41,9 @@ def significant(value: Any, digits: int = 3) -> str:
     return _write(value, f"+.{digits}g")
 
 
-def percent(value: Any) -> str:
+def percent(value: Any, digits: int = 0) -> str:
     """``0.437`` as ``44 %``."""
-    return f"{_write(100 * float(value), '.0f')} %" if is_known(value) else MISSING
+    return f"{_write(100 * float(value), f'.{digits}f')} %" if is_known(value) else MISSING
 
 
 def probability(value: Any) -> str:

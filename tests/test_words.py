@@ -21,6 +21,7 @@ def test_numbers_are_rounded_and_signs_are_printed():
     assert signed(-1) == f"{MINUS}1.00"
     assert significant(-0.0012345) == f"{MINUS}0.00123"
     assert percent(0.875) == "88 %"
+    assert percent(0.99914, 2) == "99.91 %"
     assert interval(-0.1, 0.25) == f"[{MINUS}0.10, +0.25]"
     assert interval(0.5, 1, decimal) == "[0.50, 1.00]"
 

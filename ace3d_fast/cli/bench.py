@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ace3d_fast.cli import options
+from ace3d_fast.words import percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -105,7 +106,7 @@ def _planted_videos(stack: ExitStack, seed: int) -> Path:
 
 def _checks(found: Comparison) -> str:
     labels, features = found.checks["label_agreement"], found.checks["feature_error"]
-    return f"{labels:.2%} of labels, features within {features:.1e}"
+    return f"{percent(labels, 2)} of labels, features within {features:.1e}"
 
 
 def _table(found: Comparison) -> Table:

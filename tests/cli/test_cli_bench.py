@@ -41,7 +41,7 @@ def test_the_table_holds_seconds_and_ratios(calls):
         ["patch", "\N{EN DASH}", "30.00 s", "\N{EN DASH}"],
         ["total", "4.00 s", "100.00 s", "25.0"],
     ]
-    assert "agreement of both backends: 99.91% of labels, features within 2.0e-07" in result.stdout
+    assert "agreement of both backends: 99.91 % of labels, features within 2.0e-07" in result.stdout
 
 
 def test_without_videos_planted_ones_are_timed_and_then_removed(calls):
