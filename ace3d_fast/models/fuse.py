@@ -187,15 +187,13 @@ class FastForward:
             self.trace(forward, x[:1])
 
     def _use(self, chains: Sequence[Chain]) -> None:
-        self._chains, get = chains, self._module.get_submodule
+        self._chains = chains
         self._parts = []
         for chain in chains:
-            conv, after = (
-                get(chain.conv),
-                [get(name) for name in (chain.norm, chain.relu) if name is not None],
-            )
+            conv = self._module.get_submodule(chain.conv)
             assert isinstance(conv, nn.Conv3d)
-            self._parts.append((conv, after))
+            after = [name for name in (chain.norm, chain.relu) if name is not None]
+            self._parts.append((conv, [self._module.get_submodule(name) for name in after]))
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -208,9 +206,8 @@ class FastForward:
             try:
                 for conv, after in self._parts:
                     if _can_run(conv, after):
-                        vars(conv)["_conv_forward"] = partial(
-                            _run, conv, *_folded(conv, after[0]), len(after) > 1
-                        )
+                        weight, bias = _folded(conv, after[0])
+                        vars(conv)["_conv_forward"] = partial(_run, conv, weight, bias, len(after) > 1)
                         for part in after:
                             vars(part)["forward"] = _pass_on
                         passed += after
