@@ -10,11 +10,11 @@ import hypothesis
 import pytest
 import torch
 from browser import launch
-from planted_net import write_planted
+from planted_net import kept_network
 from small_run import TARGET, few_options
 
 from ace3d_fast import RunFolder, explain
-from ace3d_fast.models.planted import PlantedDemo
+from ace3d_fast.models.planted import PlantedDemo, write_planted_demo
 from ace3d_fast.video.planted import CLASSES
 
 torch.set_num_threads(1)
@@ -30,7 +30,8 @@ def generator() -> torch.Generator:
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> PlantedDemo:
     """Planted videos, 15 a class, and a network trained on their kind."""
-    return write_planted(tmp_path_factory.mktemp("planted"), videos_per_class=15)
+    folder = tmp_path_factory.mktemp("planted")
+    return write_planted_demo(folder, videos_per_class=15, seed=0, net=kept_network())
 
 
 @pytest.fixture(scope="session")

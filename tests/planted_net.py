@@ -12,23 +12,19 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ace3d_fast.models.planted import PlantedDemo, PlantedNet, planted_accuracy, train_planted_network
+from ace3d_fast.models.planted import PlantedNet, train_planted_network
 from ace3d_fast.tensor_files import save_tensors
-from ace3d_fast.video.planted import write_planted_videos
 
 KEPT = Path(__file__).with_suffix(".safetensors")
 SEED = 0
 NUM_STEPS = 400
 
 
-def write_planted(folder: Path, *, videos_per_class: int) -> PlantedDemo:
-    """As `ace3d_fast.models.planted.write_planted_demo` does, with the kept network."""
-    videos = write_planted_videos(folder, videos_per_class=videos_per_class, seed=SEED)
-    weights = folder / "planted_net.safetensors"
+def kept_network() -> PlantedNet:
+    """The network that is kept, in evaluation mode."""
     net = PlantedNet().eval()
     net.load_state_dict({name: value.float() for name, value in load_file(KEPT).items()})
-    save_tensors(net.state_dict(), weights)
-    return PlantedDemo(videos, weights, planted_accuracy(net, videos))
+    return net
 
 
 def _halved(value: Tensor) -> Tensor:

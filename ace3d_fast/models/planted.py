@@ -158,9 +158,10 @@ def write_planted_demo(
     seed: int = 0,
     videos_per_class: int = 24,
     clips_per_video: int = 1,
+    net: PlantedNet | None = None,
     progress: Progress | None = None,
 ) -> PlantedDemo:
-    """Write PlantedVid to ``folder`` and train a network for it.
+    """Write PlantedVid to ``folder``, and a network for it.
 
     Parameters
     ----------
@@ -168,13 +169,16 @@ def write_planted_demo(
         Gets ``videos/``, ``truth/`` (see `write_planted_videos`) and ``planted_net.safetensors``.
     seed : int
     videos_per_class, clips_per_video : int
+    net : PlantedNet, optional
+        The network; one is trained from ``seed`` where there is none.
     progress : Progress, optional
     """
     folder = Path(folder)
     videos = write_planted_videos(
         folder, videos_per_class=videos_per_class, seed=seed, clips_per_video=clips_per_video
     )
-    net = train_planted_network(seed, progress=progress)
+    if net is None:
+        net = train_planted_network(seed, progress=progress)
     weights = folder / "planted_net.safetensors"
     save_tensors({name: value.contiguous() for name, value in net.state_dict().items()}, weights)
     return PlantedDemo(videos, weights, planted_accuracy(net, videos))
