@@ -57,7 +57,7 @@ def test_concepts_move_the_logit_when_the_class_is_there(found):
     there, elsewhere = [1, 2, 5], [0, 3, 4, 6, 7, 8]
     most = found.timeline.groupby("clip")[["logit_drop", "logit_estimate"]].max()
     assert most.loc[there, "logit_drop"].min() > 1.5
-    assert most.loc[elsewhere, "logit_drop"].max() < 1
+    assert most.loc[elsewhere, "logit_drop"].max() < 0.8
     clips = found.timeline.drop_duplicates("clip").set_index("clip")
     assert clips.loc[there, "probability"].min() > 0.5 > clips.loc[elsewhere, "probability"].max()
     assert set(clips.loc[there, "predicted"]) == {TARGET}
